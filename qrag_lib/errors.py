@@ -1,0 +1,90 @@
+"""Everything that Q-RAG raises on purpose.
+
+::
+
+    QragError                   catch this to catch all of it
+    ├── SettingsError           a setting has a value that cannot be used
+    ├── SourceError             what was given to ingest cannot be read as documents
+    │   └── DocumentRefused     one file or record; carries a reason code, the others go on
+    ├── NotFound                a document, chunk, index or question set of that name is not there
+    ├── WorkspaceError          the folder itself
+    │   ├── WorkspaceNotFound   there is none, or it is not one of ours
+    │   ├── WorkspaceBusy       another process writes to it
+    │   ├── WorkspaceReadOnly   it can be searched, not written
+    │   ├── WorkspaceDamaged    the catalogue cannot be read
+    │   └── DiskFull            no room for what was asked
+    ├── ModelError              a model cannot be loaded, or is not the one the index was made with
+    └── EvaluationError         a question set or a comparison that means nothing
+
+The message says what failed, with the value and the limit; the hint, attached as a note,
+is the next thing to do.
+"""
+
+from __future__ import annotations
+
+
+class QragError(Exception):
+    """The root. `hint` is the next act: a command, a setting, a path.
+
+    >>> QragError("no room: 3 MiB free", hint="free space").__notes__
+    ['→ free space']
+    """
+
+    def __init__(self, message: str, *, hint: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+        if hint:
+            self.add_note(f"→ {hint}")
+
+
+class SettingsError(QragError):
+    """A setting has a value that cannot be used."""
+
+
+class SourceError(QragError):
+    """What was given to ingest cannot be read as documents."""
+
+
+class DocumentRefused(SourceError):
+    """One file or record is refused; `reason` is a code of `types.REASONS`."""
+
+    def __init__(self, reason: str, message: str, *, hint: str | None = None) -> None:
+        super().__init__(message, hint=hint)
+        self.reason = reason
+
+
+class NotFound(QragError):
+    """A document, chunk, index or question set of that name is not there."""
+
+
+class WorkspaceError(QragError):
+    """The workspace folder itself."""
+
+
+class WorkspaceNotFound(WorkspaceError):
+    """There is no workspace, or the folder is not one of ours."""
+
+
+class WorkspaceBusy(WorkspaceError):
+    """Another process writes to the workspace."""
+
+
+class WorkspaceReadOnly(WorkspaceError):
+    """The workspace can be searched, not written."""
+
+
+class WorkspaceDamaged(WorkspaceError):
+    """The catalogue cannot be read."""
+
+
+class DiskFull(WorkspaceError):
+    """There is no room on the disk for what was asked."""
+
+
+class ModelError(QragError):
+    """A model cannot be loaded, or is not the one the index was made with."""
+
+
+class EvaluationError(QragError):
+    """A question set or a comparison that means nothing."""

@@ -1,0 +1,334 @@
+"""Frozen values that the library takes and gives. They show themselves in a notebook."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Literal, overload
+
+from qrag_lib import show
+
+Value = str | int | float | bool | None
+Metadata = Mapping[str, Value]
+
+REASONS = {
+    "empty": "the file holds nothing",
+    "encrypted": "a password is needed",
+    "no_text": "there is no text layer: a scan or a drawing",
+    "unsupported": "the type is not one that can be read",
+    "binary": "the content is not text",
+    "broken": "the file is damaged",
+    "bomb": "the file would expand beyond the limits",
+    "too_large": "the file is larger than the limit",
+    "too_slow": "reading took longer than the limit",
+    "too_much_memory": "reading took more memory than the limit",
+    "unreadable": "the file cannot be opened",
+    "not_a_file": "a link, a pipe, a device or a loop",
+}
+
+SectionKind = Literal["page", "sheet", "slide", "heading", "record"]
+
+
+def text_hash(text: str) -> str:
+    """Name of a text by its content: 32 hexadecimal digits of SHA-256.
+
+    >>> text_hash("maçã") == text_hash("maçã")
+    True
+    """
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:32]
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """A stretch of a document's text: a page, sheet, slide, record, or what stands under a heading.
+
+    start, end: character offsets into the document's text.
+    level: depth of a heading from 1; 0 for the other kinds.
+    """
+
+    kind: SectionKind
+    label: str
+    start: int
+    end: int
+    level: int = 0
+
+
+@dataclass(frozen=True)
+class Document:
+    """One document: its extracted text, and where pages and headings lie in it.
+
+    id: unique in a workspace. name: what people see (a relative path, a title).
+    source: what it came from (folder, bundle); path: the file itself, if there is one.
+    """
+
+    id: str
+    name: str
+    text: str
+    sections: tuple[Section, ...] = ()
+    metadata: Metadata = field(default_factory=dict)
+    media_type: str = "text/plain"
+    source: str = ""
+    path: str | None = None
+
+    @cached_property
+    def text_hash(self) -> str:
+        """Name of the text by its content."""
+        return text_hash(self.text)
+
+    @property
+    def n_pages(self) -> int:
+        """Pages, sheets or slides; at least 1."""
+        return max(1, sum(s.kind in ("page", "sheet", "slide") for s in self.sections))
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """A passage: `text` is `document.text[start:end]`, exactly.
+
+    id: `<document id>#<ordinal>`. page: label of the page, sheet or slide it starts on.
+    headings: from the outermost to the nearest above it; embedded in front of the text.
+    """
+
+    id: str
+    document_id: str
+    document_name: str
+    ordinal: int
+    text: str
+    start: int
+    end: int
+    headings: tuple[str, ...] = ()
+    page: str | None = None
+    language: str = "und"
+    metadata: Metadata = field(default_factory=dict)
+
+    @property
+    def embedded_text(self) -> str:
+        """What the embedder reads: the headings, a line break, the text."""
+        return "\n".join([*([" > ".join(self.headings)] if self.headings else []), self.text])
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """A chunk that was found. Scores are None where that side did not find it.
+
+    score: fused, 1.0 at best. dense: cosine. lexical: BM25. Ranks count from 1.
+    duplicates: ids of chunks with the same text.
+    """
+
+    chunk: Chunk
+    score: float
+    dense: float | None = None
+    lexical: float | None = None
+    dense_rank: int | None = None
+    lexical_rank: int | None = None
+    duplicates: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Hits(Sequence[Hit]):
+    """What a search found, best first. seconds: by stage (embed, dense, lexical, fusion)."""
+
+    question: str
+    language: str
+    hits: tuple[Hit, ...]
+    dense_weight: float = 0.5
+    seconds: Mapping[str, float] = field(default_factory=dict)
+
+    @overload
+    def __getitem__(self, index: int) -> Hit: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[Hit]: ...
+    def __getitem__(self, index: int | slice) -> Hit | Sequence[Hit]:
+        return self.hits[index]
+
+    def __len__(self) -> int:
+        return len(self.hits)
+
+    def __iter__(self) -> Iterator[Hit]:
+        return iter(self.hits)
+
+    def __str__(self) -> str:
+        return show.hits_text(self)
+
+    def _repr_html_(self) -> str:
+        return show.hits_html(self)
+
+
+@dataclass(frozen=True, slots=True)
+class Citation:
+    """Where a sentence of an answer stands: `document.text[start:end] == quote`.
+
+    number: as printed in the answer, from 1. passage: the text around the quote, which
+    begins at character `passage_start` of the document.
+    """
+
+    number: int
+    document_id: str
+    document_name: str
+    start: int
+    end: int
+    quote: str
+    score: float
+    page: str | None = None
+    headings: tuple[str, ...] = ()
+    passage: str = ""
+    passage_start: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Sentence:
+    """A sentence of an answer and the numbers of its citations; none means unsupported."""
+
+    text: str
+    citations: tuple[int, ...] = ()
+
+    @property
+    def supported(self) -> bool:
+        """True where at least one citation stands behind the sentence."""
+        return bool(self.citations)
+
+
+@dataclass(frozen=True)
+class Answer:
+    """An answer whose every quote can be checked, or a refusal.
+
+    confidence: estimated probability that the documents answer the question, 0 to 1.
+    generator: who wrote it; "extractive" means that no language model did.
+    """
+
+    question: str
+    sentences: tuple[Sentence, ...]
+    citations: tuple[Citation, ...]
+    language: str = "und"
+    refused: bool = False
+    confidence: float = 0.0
+    generator: str = "extractive"
+    note: str = ""
+    seconds: Mapping[str, float] = field(default_factory=dict)
+
+    @property
+    def text(self) -> str:
+        """The sentences with the numbers of their citations in brackets."""
+        return " ".join(s.text + "".join(f" [{n}]" for n in s.citations) for s in self.sentences)
+
+    def __str__(self) -> str:
+        return show.answer_text(self)
+
+    def _repr_html_(self) -> str:
+        return show.answer_html(self)
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A file or record that was not taken. reason: a code of REASONS."""
+
+    name: str
+    reason: str
+    message: str
+    hint: str = ""
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What `validate` says of one file; `refusal` is None where it can be ingested."""
+
+    name: str
+    media_type: str
+    n_pages: int = 0
+    n_characters: int = 0
+    n_bytes: int = 0
+    encoding: str = ""
+    seconds: float = 0.0
+    refusal: Refusal | None = None
+
+    @property
+    def ok(self) -> bool:
+        """True where ingest would take the file."""
+        return self.refusal is None
+
+
+@dataclass(frozen=True)
+class Verdicts(Sequence[Verdict]):
+    """The verdicts on a folder, in the order of the walk."""
+
+    verdicts: tuple[Verdict, ...]
+
+    @overload
+    def __getitem__(self, index: int) -> Verdict: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[Verdict]: ...
+    def __getitem__(self, index: int | slice) -> Verdict | Sequence[Verdict]:
+        return self.verdicts[index]
+
+    def __len__(self) -> int:
+        return len(self.verdicts)
+
+    def __str__(self) -> str:
+        return show.verdicts_text(self)
+
+    def _repr_html_(self) -> str:
+        return show.verdicts_html(self)
+
+
+@dataclass(frozen=True)
+class IngestReport:
+    """What an ingest did. Names are document names; seconds are by stage.
+
+    n_embedded: texts that went through the embedder; the others were known already.
+    """
+
+    added: tuple[str, ...] = ()
+    changed: tuple[str, ...] = ()
+    unchanged: int = 0
+    deleted: tuple[str, ...] = ()
+    refused: tuple[Refusal, ...] = ()
+    n_pages: int = 0
+    n_chunks: int = 0
+    n_characters: int = 0
+    n_embedded: int = 0
+    seconds: Mapping[str, float] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        return show.report_text(self)
+
+    def _repr_html_(self) -> str:
+        return show.report_html(self)
+
+
+@dataclass(frozen=True, slots=True)
+class IndexConfig:
+    """What an index is made with; its hash is the index's name.
+
+    model: address of the embedding model. model_id: the model by its content.
+    chunk_size, chunk_overlap: in `chunk_unit`. analyzer: what turns text into index terms.
+    parser: how chunks are cut; a LlamaIndex node parser's class name if a user gave one.
+    """
+
+    model: str
+    model_id: str
+    chunk_size: int
+    chunk_overlap: int
+    chunk_unit: Literal["tokens", "characters"] = "tokens"
+    analyzer: str = "snowball-1"
+    parser: str = "sentences-1"
+
+    @property
+    def id(self) -> str:
+        """12 hexadecimal digits that name the index."""
+        parts = (self.model_id, self.chunk_size, self.chunk_overlap, self.chunk_unit, self.analyzer, self.parser)
+        return text_hash(repr(parts))[:12]
+
+
+Operator = Literal["==", "!=", ">", ">=", "<", "<=", "in", "nin", "contains"]
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """A condition on metadata. Keys `document`, `name`, `language`, `page` and `source` are always there."""
+
+    key: str
+    operator: Operator
+    value: Value | tuple[Value, ...]
