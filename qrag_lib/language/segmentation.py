@@ -1,0 +1,99 @@
+"""Blocks (paragraphs, list items, rows, headings, code lines) and sentences, as spans of the text."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from qrag_lib.language.stops import ends_sentence
+
+Span = tuple[int, int]
+
+_LINE = re.compile(r"[^\n\r\x85\u2028\u2029]*(?:\r\n|[\n\r\x85\u2028\u2029]|\Z)")
+# A line that begins a block of its own: heading, list item, quote, fence, rule.
+_OPENS = re.compile(r"[ \t>]*(?:#{1,6}[ \t]|[-*+•▪◦‣·–—][ \t]|\(?(?:\d{1,3}|[a-zA-Z]|[ivxIVX]{1,5})[.)][ \t]|```|~~~|\|)")
+_HEADING = re.compile(r" {0,3}#{1,6}[ \t]")
+_FENCE = re.compile(r"[ \t>]*(?:```|~~~)")
+_ROW = re.compile(r"[ \t]*\||[^\t]*\t[^\t]*\S|[\w-]{1,30}:[ \t]|(?:[-=*_~+|:][ \t]?){3,}$")  # table row, key: value, rule
+_SHORT = 0.6  # a line under this share of the block's longest ends it, if what follows begins like a sentence
+
+# A stop with what closes behind it, before a space or the end. The look-behind and the possessive
+# quantifiers keep a million dots linear.
+_CANDIDATE = re.compile(
+    r"(?<![.!?…])[.!?…]++(?:\[\d{1,3}\]|[\"'”’»)\]*_`}]){0,8}+(?=\s|\Z)|[。！？]++[」』”]?"
+)
+
+
+def sentences(text: str, language: str = "und") -> list[Span]:
+    """Spans of the sentences, in order, without surrounding space; they cover all that is not space.
+
+    language: "pt" or "en"; abbreviations of both are known in any case, so it only settles
+    the few that are a word in the other ("no.").
+
+    >>> text = "O Sr. Dr. João citou o art. 5º. V. Exa. leu fls. 3?"
+    >>> [text[start:end] for start, end in sentences(text, "pt")]
+    ['O Sr. Dr. João citou o art. 5º.', 'V. Exa. leu fls. 3?']
+    """
+    return [span for block in blocks(text) for span in _split(text, *block, language)]
+
+
+def blocks(text: str) -> list[Span]:
+    """Spans of paragraphs, list items, table rows, headings and lines of code, without surrounding space.
+
+    Lines that only wrap belong together; a blank line always ends a block.
+    """
+    spans: list[Span] = []
+    for start, end in _joined_lines(text):
+        piece = text[start:end]
+        if stripped := piece.strip():
+            start += len(piece) - len(piece.lstrip())
+            spans.append((start, start + len(stripped)))
+    return spans
+
+
+def _joined_lines(text: str) -> Iterator[Span]:
+    """Runs of lines that make one block."""
+    start = end = 0
+    previous = ""
+    longest = 0
+    fenced = False
+    for match in _LINE.finditer(text):
+        line = match[0]
+        fence = _FENCE.match(line) is not None
+        if fenced or fence or _breaks(previous, line, longest):
+            yield start, end
+            start, longest = match.start(), 0
+        fenced ^= fence
+        end, previous, longest = match.end(), line, max(longest, len(line))
+    yield start, end
+
+
+def _breaks(previous: str, line: str, longest: int) -> bool:
+    """True where `line` does not go on with the block that `previous` ended."""
+    if not line or line.isspace() or not previous or previous.isspace() or "\f" in previous[-2:]:
+        return True
+    if _OPENS.match(line) or _HEADING.match(previous) or _FENCE.match(previous):
+        return True
+    if _ROW.match(line) and (_ROW.match(previous) or not line.strip(" \t\r\n-=*_~+|:")):
+        return True
+    body = previous.rstrip()
+    first = line.lstrip()[:1]
+    return len(body) < _SHORT * longest and (first.isupper() or first.isdigit()) and not body.endswith((",", "-"))
+
+
+def _split(text: str, start: int, end: int, language: str) -> Iterator[Span]:
+    """Sentences of one block."""
+    lower_case = None
+    for match in _CANDIDATE.finditer(text, start, end):
+        stop = match.end()
+        if stop >= end:
+            break
+        if lower_case is None:
+            lower_case = text[start:end].islower()
+        if ends_sentence(text, start, match.start(), stop, end, language, lower_case):
+            yield start, stop
+            start = stop
+            while text[start].isspace():
+                start += 1
+    if start < end:
+        yield start, end
