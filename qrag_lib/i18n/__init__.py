@@ -27,3 +27,12 @@ def ngettext(singular: str, plural: str, n: int) -> str:
     from qrag_lib.settings import interface_language
 
     return catalogue(interface_language()).ngettext(singular, plural, n)
+
+
+def N_(message: str) -> str:
+    """The message itself, marked for the catalogues; `_` translates it where it is shown.
+
+    >>> N_("passages")
+    'passages'
+    """
+    return message

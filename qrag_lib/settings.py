@@ -1,0 +1,208 @@
+"""Settings: environment, `.env`, the workspace's `qrag.toml`. The only reader of `os.environ`."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, fields
+from functools import lru_cache
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Annotated, Any, Literal, get_args, get_type_hints
+
+from qrag_lib.errors import SettingsError
+from qrag_lib.i18n import N_, _
+
+PREFIX = "QRAG_"
+FILE = "qrag.toml"
+ALIASES = {"EMBED_MODEL_NAME": "embedding_model"}
+NOT_SETTINGS = ("QRAG_CI", "QRAG_TEST_")
+QUIET = {
+    "HF_HUB_OFFLINE": "1",
+    "TRANSFORMERS_OFFLINE": "1",
+    "HF_HUB_DISABLE_TELEMETRY": "1",
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "ANONYMIZED_TELEMETRY": "False",
+    "DO_NOT_TRACK": "1",
+    "TOKENIZERS_PARALLELISM": "false",
+}
+
+Language = Literal["en", "pt_BR"]
+
+
+@dataclass(frozen=True, slots=True)
+class Meaning:
+    """What a setting is, and the limits of its value as pydantic names them."""
+
+    text: str
+    limits: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """What can be set. The environment wins over `.env`, that over `qrag.toml`, that over these defaults.
+
+    >>> Settings(top_k=8).top_k
+    8
+    """
+
+    workspace: Annotated[Path, Meaning(N_("folder of the workspace"))] = Path("workspace")
+    embedding_model: Annotated[str, Meaning(N_("embedding model: minilm, a folder or a hub name"))] = "minilm"
+    embedding_query_prefix: Annotated[str, Meaning(N_("text put before each question that is embedded"))] = ""
+    embedding_passage_prefix: Annotated[str, Meaning(N_("text put before each passage that is embedded"))] = ""
+    chunk_size: Annotated[int, Meaning(N_("longest chunk, in chunk units"), {"ge": 8})] = 200
+    chunk_overlap: Annotated[int, Meaning(N_("what a chunk repeats of the one before it"), {"ge": 0})] = 40
+    chunk_unit: Annotated[Literal["tokens", "characters"], Meaning(N_("tokens or characters"))] = "tokens"
+    top_k: Annotated[int, Meaning(N_("passages that a search returns"), {"ge": 1, "le": 1000})] = 5
+    refusal_threshold: Annotated[
+        float | None,
+        Meaning(
+            N_("confidence below which no answer is given; unset: as measured for the answerer"), {"ge": 0, "le": 1}
+        ),
+    ] = None
+    max_file_mib: Annotated[float, Meaning(N_("largest file that is read, in MiB"), {"gt": 0})] = 100.0
+    max_read_s: Annotated[float, Meaning(N_("longest reading of one file, in seconds"), {"gt": 0})] = 20.0
+    max_read_mib: Annotated[float, Meaning(N_("memory that reading one file may take, in MiB"), {"gt": 0})] = 500.0
+    lang: Annotated[Language | None, Meaning(N_("language of the interface: en or pt_BR; unset: the locale"))] = None
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """One value as it was found. place: `QRAG_TOP_K`, `.env: QRAG_TOP_K`, `qrag.toml: top_k`."""
+
+    name: str
+    value: object
+    place: str
+
+
+def quiet() -> None:
+    """Switch off telemetry, calls home and downloads, unless the environment says otherwise."""
+    for name, value in QUIET.items():
+        os.environ.setdefault(name, value)
+    package = find_spec("llama_index")
+    for folder in package.submodule_search_locations or () if package else ():
+        cache = Path(folder, "core", "_static", "tiktoken_cache")
+        if cache.is_dir():
+            os.environ.setdefault("TIKTOKEN_CACHE_DIR", str(cache))
+
+
+def interface_language() -> Language:
+    """Language of the interface: `QRAG_LANG`, else the locale; English where neither says Portuguese."""
+    for name in ("QRAG_LANG", "LC_ALL", "LC_MESSAGES", "LANG"):
+        if value := os.environ.get(name):
+            return _language(value)
+    return "en"
+
+
+def use_language(language: str) -> None:
+    """Show the interface in `language` from now on, in this process and those that it starts."""
+    os.environ["QRAG_LANG"] = _language(language)
+
+
+def load_settings(workspace: str | Path | None = None, **overrides: object) -> Settings:
+    """The settings that hold here. `workspace` and `overrides` win over every other place.
+
+    Raises SettingsError for a name that is not known or a value that cannot be used.
+    """
+    found = {o.name: o for o in origins(workspace)}
+    given = {"workspace": workspace, **overrides} if workspace is not None else overrides
+    found |= {name: Origin(name, value, name) for name, value in given.items()}
+    for origin in found.values():
+        _check_name(origin)
+    return _validated(found)
+
+
+def origins(workspace: str | Path | None = None) -> Iterator[Origin]:
+    """Every value that some place sets, weakest place first."""
+    outer = [*_dotenv(Path(".env")), *_environment(os.environ, "")]
+    named = {o.name: o.value for o in outer}
+    folder = Path(str(workspace or named.get("workspace") or Settings.workspace))
+    yield from _file(folder / FILE)
+    yield from outer
+
+
+def known() -> tuple[str, ...]:
+    """The names of all settings."""
+    return tuple(f.name for f in fields(Settings))
+
+
+def described() -> Iterator[tuple[str, str, str]]:
+    """(name, environment variable, what it is) of each setting, the last in the interface language."""
+    for name, (_kind, meaning) in _typed().items():
+        yield name, PREFIX + name.upper(), _(meaning.text)
+
+
+def _language(value: str) -> Language:
+    return "pt_BR" if value.lower().startswith("pt") else "en"
+
+
+def _environment(variables: Mapping[str, str | None], place: str) -> Iterator[Origin]:
+    for variable, value in variables.items():
+        name = ALIASES.get(variable) or variable.removeprefix(PREFIX).lower()
+        ours = variable in ALIASES or (variable.startswith(PREFIX) and not variable.startswith(NOT_SETTINGS))
+        shadowed = variable in ALIASES and PREFIX + name.upper() in variables
+        if ours and value and not shadowed:
+            yield Origin(name, value, place + variable)
+
+
+def _dotenv(path: Path) -> Iterator[Origin]:
+    if path.is_file():
+        from dotenv import dotenv_values
+
+        yield from _environment(dotenv_values(path), f"{path}: ")
+
+
+def _file(path: Path) -> Iterator[Origin]:
+    import tomllib
+
+    try:
+        values = tomllib.loads(path.read_text("utf-8"))
+    except FileNotFoundError:
+        return
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
+        message = _("{path} cannot be read as TOML: {error}").format(path=path, error=error)
+        raise SettingsError(message, hint=_("one line each: name = value, text in quotes")) from error
+    yield from (Origin(name, value, f"{path}: {name}") for name, value in values.items())
+
+
+def _check_name(origin: Origin) -> None:
+    if origin.name not in known():
+        message = _("{place} is not a setting").format(place=origin.place)
+        raise SettingsError(message, hint=_("the settings are: {names}").format(names=", ".join(known())))
+
+
+@lru_cache(maxsize=1)
+def _typed() -> dict[str, tuple[Any, Meaning]]:
+    hints = get_type_hints(Settings, include_extras=True)
+    return {name: (get_args(hint)[0], get_args(hint)[1]) for name, hint in hints.items()}
+
+
+@lru_cache(maxsize=1)
+def _model() -> Any:
+    from pydantic import ConfigDict, Field, create_model
+
+    columns: dict[str, Any] = {
+        name: (kind, Field(getattr(Settings, name), **meaning.limits)) for name, (kind, meaning) in _typed().items()
+    }
+    return create_model("Settings", __config__=ConfigDict(extra="forbid"), **columns)
+
+
+def _validated(found: Mapping[str, Origin]) -> Settings:
+    from pydantic import ValidationError
+
+    values = {name: origin.value for name, origin in found.items()}
+    if str(values.get("lang")).lower() in ("pt", "pt-br", "pt_br"):
+        values["lang"] = "pt_BR"
+    try:
+        settings = Settings(**_model()(**values).model_dump())
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = str(first["loc"][0])
+        message = _("{place} = {value!r} cannot be used").format(place=found[name].place, value=found[name].value)
+        raise SettingsError(message, hint=f"{_(_typed()[name][1].text)}: {first['msg']}") from error
+    if settings.chunk_overlap >= settings.chunk_size:
+        message = _("chunk_overlap {overlap} is not smaller than chunk_size {size}").format(
+            overlap=settings.chunk_overlap, size=settings.chunk_size
+        )
+        raise SettingsError(message, hint=_("a fifth of chunk_size is a good overlap"))
+    return settings

@@ -1,0 +1,125 @@
+"""What the notebook and the terminal say alike, in the interface language."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from qrag_lib.i18n import _, ngettext
+from qrag_lib.show.figures import duration, number, percent
+from qrag_lib.show.neutral import line
+
+if TYPE_CHECKING:
+    from qrag_lib.types import Answer, Chunk, Citation, Hits, IngestReport, Verdicts
+
+
+def place(of: Chunk | Citation) -> str:
+    """Where a passage stands: document, page and headings."""
+    page = _("p. {page}").format(page=of.page) if of.page else ""
+    return line(" · ".join(part for part in (of.document_name, page, " › ".join(of.headings)) if part))
+
+
+def author(answer: Answer) -> str:
+    """Who wrote the answer."""
+    if answer.generator == "extractive":
+        return _("quoted from the documents; no language model wrote it")
+    return _("written by {model}").format(model=answer.generator)
+
+
+def confidence(answer: Answer) -> str:
+    """How sure the answer is."""
+    return _("confidence {share}").format(share=percent(answer.confidence))
+
+
+def refused() -> str:
+    """What a refusal says first."""
+    return _("The documents do not seem to hold the answer.")
+
+
+def next_step(answer: Answer) -> str:
+    """What to do after a refusal."""
+    default = _("Ask in the words of the documents, look at what a search finds, or add the documents that would know.")
+    return answer.note or default
+
+
+def found(hits: Hits) -> str:
+    """How many passages a search found, and how fast."""
+    passages = ngettext("{n} passage", "{n} passages", len(hits)).format(n=number(len(hits)))
+    return f"{passages} · {duration(sum(hits.seconds.values()))}" if hits.seconds else passages
+
+
+def nothing_found() -> str:
+    """What an empty search says."""
+    return _("Nothing found. Try other words, or see which documents there are.")
+
+
+def ingested(report: IngestReport) -> str:
+    """The headline of an ingest: what changed."""
+    n = len(report.added) + len(report.changed)
+    parts = [ngettext("{n} document indexed", "{n} documents indexed", n).format(n=number(n))]
+    if report.unchanged:
+        parts.append(_("{n} unchanged").format(n=number(report.unchanged)))
+    if report.deleted:
+        parts.append(_("{n} removed").format(n=number(len(report.deleted))))
+    if report.refused:
+        parts.append(_("{n} refused").format(n=number(len(report.refused))))
+    return ", ".join(parts)
+
+
+def figures(report: IngestReport) -> list[tuple[str, object]]:
+    """The rows of the table that sums up an ingest."""
+    total = sum(report.seconds.values())
+    rows: list[tuple[str, object]] = [
+        (_("added"), len(report.added)),
+        (_("changed"), len(report.changed)),
+        (_("unchanged"), report.unchanged),
+        (_("removed"), len(report.deleted)),
+        (_("refused"), len(report.refused)),
+        (_("pages"), report.n_pages),
+        (_("characters"), report.n_characters),
+        (_("chunks"), report.n_chunks),
+        (_("texts embedded"), report.n_embedded),
+    ]
+    return [*rows, (_("time"), duration(total))] if total else rows
+
+
+def stages(report: IngestReport) -> str:
+    """Seconds by stage, the longest first."""
+    ordered = sorted(report.seconds.items(), key=lambda each: -each[1])
+    return " · ".join(f"{stage(name)} {duration(seconds)}" for name, seconds in ordered)
+
+
+def stage(name: str) -> str:
+    """A stage of an ingest or a search, as people read it; an unknown name stays as it is."""
+    known = {
+        "walk": _("looking"),
+        "hash": _("comparing"),
+        "read": _("reading"),
+        "chunk": _("chunking"),
+        "embed": _("embedding"),
+        "commit": _("storing"),
+        "store": _("storing"),
+        "publish": _("publishing"),
+        "index": _("indexing"),
+        "fit": _("fitting"),
+        "dense": _("dense search"),
+        "lexical": _("lexical search"),
+        "fusion": _("fusion"),
+        "rerank": _("reranking"),
+        "evidence": _("evidence"),
+    }
+    return known.get(name, name)
+
+
+def judged(verdicts: Verdicts) -> str:
+    """The headline of a validation."""
+    good = sum(each.ok for each in verdicts)
+    bad = len(verdicts) - good
+    taken = ngettext("{n} file can be ingested", "{n} files can be ingested", good).format(n=number(good))
+    return f"{taken}, " + _("{n} refused").format(n=number(bad))
+
+
+def reason(code: str) -> str:
+    """A reason code of `types.REASONS` in words."""
+    from qrag_lib.types import REASONS
+
+    return _(REASONS[code]) if code in REASONS else code
