@@ -1,1 +1,1 @@
-"""Where vectors are searched."""
+"""Where vectors are searched: derived from the catalogue, and never asked for the text."""

@@ -1,0 +1,53 @@
+"""The one truth: documents, text, chunks, vectors and index terms in one SQLite file.
+
+Each table has a class of its own; `Catalog` holds them over one database.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from qrag_lib.rag.catalog.chunks import Chunks
+from qrag_lib.rag.catalog.database import Database
+from qrag_lib.rag.catalog.documents import Documents, StoredDocument
+from qrag_lib.rag.catalog.indexes import Index, Indexes
+from qrag_lib.rag.catalog.vectors import Vectors
+
+__all__ = ["Catalog", "Index", "StoredDocument"]
+
+
+class Catalog:
+    """A workspace's catalogue, open. One process writes at a time (`rag.lock`), any number read.
+
+    read_only: never writes, works in a folder that cannot be written.
+    Raises WorkspaceDamaged where the file is not a catalogue or cannot be read.
+    """
+
+    def __init__(self, path: Path, *, read_only: bool = False) -> None:
+        self.database = Database(path, read_only=read_only)
+        self.documents = Documents(self.database)
+        self.chunks = Chunks(self.database)
+        self.vectors = Vectors(self.database)
+        self.indexes = Indexes(self.database)
+
+    def generation(self) -> int:
+        """Number of the last commit, by whichever process."""
+        return self.database.generation()
+
+    @contextmanager
+    def write(self) -> Iterator[None]:
+        """One transaction and one generation: all of it is seen, or nothing."""
+        with self.database.write():
+            yield
+
+    @contextmanager
+    def snapshot(self) -> Iterator[None]:
+        """Reads inside see one generation, whatever others commit meanwhile."""
+        with self.database.snapshot():
+            yield
+
+    def close(self) -> None:
+        """Close the file; a closed catalogue cannot be used again."""
+        self.database.close()
