@@ -9,23 +9,24 @@ from functools import cached_property
 from typing import Literal, overload
 
 from qrag_lib import show
+from qrag_lib.i18n import N_
 
 Value = str | int | float | bool | None
 Metadata = Mapping[str, Value]
 
 REASONS = {
-    "empty": "the file holds nothing",
-    "encrypted": "a password is needed",
-    "no_text": "there is no text layer: a scan or a drawing",
-    "unsupported": "the type is not one that can be read",
-    "binary": "the content is not text",
-    "broken": "the file is damaged",
-    "bomb": "the file would expand beyond the limits",
-    "too_large": "the file is larger than the limit",
-    "too_slow": "reading took longer than the limit",
-    "too_much_memory": "reading took more memory than the limit",
-    "unreadable": "the file cannot be opened",
-    "not_a_file": "a link, a pipe, a device or a loop",
+    "empty": N_("the file holds nothing"),
+    "encrypted": N_("a password is needed"),
+    "no_text": N_("there is no text layer: a scan or a drawing"),
+    "unsupported": N_("the type is not one that can be read"),
+    "binary": N_("the content is not text"),
+    "broken": N_("the file is damaged"),
+    "bomb": N_("the file would expand beyond the limits"),
+    "too_large": N_("the file is larger than the limit"),
+    "too_slow": N_("reading took longer than the limit"),
+    "too_much_memory": N_("reading took more memory than the limit"),
+    "unreadable": N_("the file cannot be opened"),
+    "not_a_file": N_("a link, a pipe, a device or a loop"),
 }
 
 SectionKind = Literal["page", "sheet", "slide", "heading", "record"]
