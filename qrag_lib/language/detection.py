@@ -24,23 +24,25 @@ _FOREIGN = frozenset(
 )
 # Words that neighbours share with Portuguese and English.
 _SHARED_ABROAD = frozenset("de que a se no para como o e me te in is was an on to as al or do os esta este son".split())
+_PORTUGUESE = PORTUGUESE - {"la", "lo", "las", "los", "per"}  # articles abroad
 # Verbs that questions begin with.
 _ASKING = {
     "pt": frozenset("cite liste descreva explique defina resuma diga dê mostre encontre compare indique informe".split()),
     "en": frozenset("name list describe explain define summarize summarise tell show give find compare state".split()),
 }
 _SHARED = 0.5  # weight of a word that two languages share ("do", "as", "no", "me")
+_ABROAD = 0.35  # the same for the neighbour: fewer texts are in its language
 _WORD = re.compile(r"[^\W\d_]+(?:['’-][^\W\d_]+)*")
 _PT_ENDING = re.compile(r"(?:ção|ções|ão|ões|ãe|ães|inho|inha|eiro|eira|agem|ável|ível|mente|idade|ência|ância)$")
 _EN_ENDING = re.compile(r"(?:ing|tions?|ness|ship|ful|less|ght|ally|ous|ck|wn|th|ly|ed)$")
 _FOREIGN_ENDING = re.compile(r"(?:ción|ciones|dad|zione|zioni|ità|eux|ment|ung|ungen|keit|heit|lich|chen)$")
-_PT_WEAK = re.compile(r"(?:[oa]s?|[aei]r|ou|[aei]m)$")
+_PT_WEAK = re.compile(r"(?:[oa]s?|[aei]r|ou|[aei]m|iu|il)$")
 _EN_WEAK = re.compile(r"(?:[bcdfgkptvwyx]|[^aeiou]s|ll|[bcdfghklmnprstvw]e|er)$")
 _PT_LETTERS = frozenset("ãõçáéíóúâêôà")
 _PT_ONLY_LETTERS = frozenset("ãõ")
 _FOREIGN_LETTERS = frozenset("ñ¿¡äöüßøåæœèìòùëïîûÿ")
-_SAMPLE = 400  # characters looked at in each of three places of a long text
-_SURE = 1.0  # evidence that a text needs; one unshared function word gives it
+_SAMPLE = 300  # characters looked at in each of three places of a long text
+_SURE = 0.75  # evidence that a text needs; one unshared function word gives it
 
 
 def detect(text: str) -> Language:
@@ -74,13 +76,13 @@ def _sample(text: str) -> str:
 def _evidence(word: str) -> tuple[float, float, float] | None:
     """What one word says for Portuguese, English and another language; None if nothing."""
     known = (
-        word in PORTUGUESE or word in _ASKING["pt"],
+        word in _PORTUGUESE or word in _ASKING["pt"],
         word in ENGLISH or word in _ASKING["en"],
         word in _FOREIGN or word in _SHARED_ABROAD,
     )
     if any(known):
-        weight = 1.0 if sum(known) == 1 else _SHARED
-        portuguese, english, foreign = (weight * k for k in known)
+        weight, abroad = (1.0, 1.0) if sum(known) == 1 else (_SHARED, _ABROAD)
+        portuguese, english, foreign = weight * known[0], weight * known[1], abroad * known[2]
     else:
         portuguese, english, foreign = _by_ending(word) if len(word) > 3 else (0.0, 0.0, 0.0)
     letters = frozenset(word)

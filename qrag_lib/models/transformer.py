@@ -1,0 +1,162 @@
+"""A checked transformer encoder in memory. The one module that runs torch for embeddings."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from qrag_lib.errors import ModelError
+from qrag_lib.i18n import _
+from qrag_lib.models.checkpoint import MINILM, check_weights, find_model
+from qrag_lib.models.precision import choose_device, choose_dtype
+from qrag_lib.models.recipe import Recipe, pool, read_recipe
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+_DEFAULT_MAX_TOKENS = 512  # where neither the model's files nor its positions say
+_POSITIONS_AFTER_PADDING = frozenset("roberta xlm-roberta camembert mpnet xmod data2vec-text longformer".split())
+
+
+@dataclass(frozen=True)
+class Transformer:
+    """The network, its tokenizer (Rust, without truncation or padding: safe between threads) and its recipe."""
+
+    network: Any
+    tokenizer: Any
+    recipe: Recipe
+    label: str
+    digest: str
+    dimensions: int
+    max_tokens: int
+    n_special: int
+    pad_id: int
+
+    @property
+    def device_type(self) -> str:
+        """"cpu" or "cuda"."""
+        return str(self.network.device.type)
+
+    def name(self, query_prefix: str | None, passage_prefix: str | None) -> str:
+        """Label and the first 12 digits of the weights' hash, and a mark where prefixes were set by hand."""
+        base = f"{self.label}-{self.digest[:12]}"
+        if query_prefix is None and passage_prefix is None:
+            return base
+        mark = hashlib.sha256(repr((query_prefix, passage_prefix)).encode("utf-8", "surrogatepass"))
+        return f"{base}-{mark.hexdigest()[:6]}"
+
+    def piece_ids(self, texts: Sequence[str]) -> list[list[int]]:
+        """Word piece ids of each text with the special tokens, not cut."""
+        return [encoding.ids for encoding in self.tokenizer.encode_batch_fast(list(texts))]
+
+    def spans(self, texts: Sequence[str]) -> list[list[tuple[int, int]]]:
+        """Character spans of the word pieces, special tokens left out."""
+        encodings = self.tokenizer.encode_batch(list(texts), add_special_tokens=False)
+        return [encoding.offsets for encoding in encodings]
+
+    def vectors(self, ids: Sequence[list[int]], width: int) -> NDArray[np.float32]:
+        """Unit rows (n, d) of texts of at most `width` word pieces; longer ones keep their last special token."""
+        import torch
+
+        batch = np.full((len(ids), width), self.pad_id, np.int64)
+        mask = np.zeros((len(ids), width), np.int64)
+        for row, pieces in enumerate(ids):
+            kept = pieces if len(pieces) <= width else [*pieces[: width - 1], pieces[-1]]
+            batch[row, : len(kept)] = kept
+            mask[row, : len(kept)] = 1
+        with torch.inference_mode():
+            on_device = torch.from_numpy(mask).to(self.network.device)
+            states = self.network(
+                input_ids=torch.from_numpy(batch).to(self.network.device), attention_mask=on_device
+            ).last_hidden_state  # (n, t, d)
+            rows: NDArray[np.float32] = pool(states, on_device, self.recipe.pooling).cpu().numpy()
+        return rows
+
+
+def load_transformer(
+    address: str, precision: str = "auto", *, download: bool = False, cache_folder: str | None = None
+) -> Transformer:
+    """The model at the address, checked, in memory. Raises ModelError where it cannot be used."""
+    folder = find_model(address, download=download, cache_folder=cache_folder)
+    recipe = read_recipe(folder)
+    digest = check_weights(address, recipe.transformer)
+    device = choose_device()
+    with _quiet():
+        network = _load_network(recipe.transformer, choose_dtype(precision, device)).to(device)
+        tokenizer = _load_tokenizer(recipe.transformer)
+    backend = tokenizer.backend_tokenizer
+    backend.no_truncation()
+    backend.no_padding()
+    return Transformer(
+        network,
+        backend,
+        recipe,
+        label=MINILM if address == MINILM else Path(address).name,
+        digest=digest,
+        dimensions=int(network.config.hidden_size),
+        max_tokens=min(recipe.max_tokens or _DEFAULT_MAX_TOKENS, _positions(network.config)),
+        n_special=backend.num_special_tokens_to_add(False),
+        pad_id=tokenizer.pad_token_id or 0,
+    )
+
+
+def _load_network(folder: Path, dtype: Any) -> Any:
+    """The encoder, every tensor of which came from the file: transformers fills missing ones with random numbers."""
+    from transformers import AutoModel
+
+    try:
+        network, report = AutoModel.from_pretrained(
+            folder, local_files_only=True, use_safetensors=True, dtype=dtype, output_loading_info=True
+        )
+    except (OSError, ValueError, RuntimeError, KeyError) as error:
+        raise ModelError(_("the model {folder} cannot be loaded: {error}").format(folder=folder, error=error)) from error
+    lost = sorted(name for name in report["missing_keys"] if not name.startswith("pooler."))
+    lost += sorted(str(name) for name in report["mismatched_keys"])
+    if lost:
+        raise ModelError(
+            _("{n} tensors of {folder} are missing or of another shape: {names}").format(
+                n=len(lost), folder=folder, names=", ".join(lost[:3])
+            ),
+            hint=_("fetch the weights again; with random numbers in their place every vector would be wrong"),
+        )
+    return network.eval()
+
+
+def _load_tokenizer(folder: Path) -> Any:
+    from transformers import AutoTokenizer
+
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+    except (OSError, ValueError, KeyError) as error:
+        raise ModelError(_("the tokenizer of {folder} cannot be loaded: {error}").format(folder=folder, error=error)) from error
+    if not tokenizer.is_fast:
+        raise ModelError(_("{folder} has no tokenizer.json, which gives the place of each word piece").format(folder=folder))
+    return tokenizer
+
+
+def _positions(config: Any) -> int:
+    """Inputs that the network has positions for."""
+    n = int(getattr(config, "max_position_embeddings", 0) or 1_000_000)
+    return n - int(config.pad_token_id or 0) - 1 if config.model_type in _POSITIONS_AFTER_PADDING else n
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """No progress bar and no advice from transformers while a model loads."""
+    from transformers.utils import logging
+
+    level, bar = logging.get_verbosity(), logging.is_progress_bar_enabled()
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        logging.set_verbosity(level)
+        if bar:
+            logging.enable_progress_bar()
