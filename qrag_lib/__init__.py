@@ -1,3 +1,83 @@
-"""Q-RAG: ask questions of your own documents; every quote can be checked."""
+"""Q-RAG: ask questions of your own documents; every quote can be checked.
+
+The public names are imported when they are first used, so `import qrag_lib` costs nothing.
+
+>>> import qrag_lib
+>>> qrag_lib.Settings().top_k
+5
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from qrag_lib.settings import quiet
+
+if TYPE_CHECKING:
+    from qrag_lib.errors import QragError
+    from qrag_lib.magics import load_ipython_extension
+    from qrag_lib.settings import Settings, load_settings
+    from qrag_lib.types import (
+        Answer,
+        Chunk,
+        Citation,
+        Document,
+        Filter,
+        Hit,
+        Hits,
+        IndexConfig,
+        IngestReport,
+        Refusal,
+        Section,
+        Sentence,
+        Verdict,
+        Verdicts,
+    )
+    from qrag_lib.workspace import Workspace
 
 __version__ = "0.1.0"
+__all__ = [
+    "Answer",
+    "Chunk",
+    "Citation",
+    "Document",
+    "Filter",
+    "Hit",
+    "Hits",
+    "IndexConfig",
+    "IngestReport",
+    "QragError",
+    "Refusal",
+    "Section",
+    "Sentence",
+    "Settings",
+    "Verdict",
+    "Verdicts",
+    "Workspace",
+    "load_ipython_extension",
+    "load_settings",
+]
+
+_HOMES = {
+    "QragError": "errors",
+    "Settings": "settings",
+    "Workspace": "workspace",
+    "load_ipython_extension": "magics",
+    "load_settings": "settings",
+}
+
+quiet()
+
+
+def __getattr__(name: str) -> Any:
+    from importlib import import_module
+
+    if name not in __all__:
+        raise AttributeError(f"module 'qrag_lib' has no attribute {name!r}; it has {', '.join(__all__)}")
+    value = getattr(import_module(f"qrag_lib.{_HOMES.get(name, 'types')}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -1,0 +1,198 @@
+"""What may be written on the command line."""
+
+from __future__ import annotations
+
+import re
+from argparse import SUPPRESS, Action, ArgumentParser, ArgumentTypeError, Namespace, RawDescriptionHelpFormatter
+from collections.abc import Iterable, Sequence
+from typing import Any, NoReturn
+
+from qrag_lib.cli.exits import Exit, listed
+from qrag_lib.i18n import _
+from qrag_lib.show import line
+from qrag_lib.types import Filter, Operator, Value
+
+MODES = ("hybrid", "dense", "lexical", "rrf")
+_TEXT_KEYS = ("document", "name", "language", "page", "source")
+_OPERATORS: dict[str, Operator] = {
+    "!=": "!=",
+    ">=": ">=",
+    "<=": "<=",
+    "==": "==",
+    "=": "==",
+    ">": ">",
+    "<": "<",
+    "~": "contains",
+}
+_CONDITION = re.compile(r"\s*([^!<>=~\s]+)\s*(!=|>=|<=|==|=|>|<|~)\s*(.*?)\s*", re.DOTALL)
+
+
+def parse(arguments: Sequence[str]) -> Namespace:
+    """The options, each with a value; leaves with exit code 2 where they cannot be used."""
+    given = vars(_parser().parse_args(arguments))
+    defaults = {"workspace": None, "json": False, "debug": False, "lang": None}
+    return Namespace(**{**defaults, **given})
+
+
+def language_of(arguments: Sequence[str]) -> str | None:
+    """The value of --lang, read before the parser is built, for its own texts depend on it.
+
+    >>> language_of(["ask", "--lang", "pt_BR", "why?"])
+    'pt_BR'
+    """
+    for name, value in zip(arguments, [*arguments[1:], ""], strict=True):
+        if name == "--lang":
+            return value
+        if name.startswith("--lang="):
+            return name.removeprefix("--lang=")
+    return None
+
+
+def condition(text: str) -> Filter:
+    """A filter on metadata as it is written: `year>=2020`, `language=pt`, `name~contract`.
+
+    >>> condition("year>=2020")
+    Filter(key='year', operator='>=', value=2020)
+    """
+    match = _CONDITION.fullmatch(text)
+    if not match:
+        raise ArgumentTypeError(
+            _("{text} is not a condition such as year>=2020 or name~contract").format(text=line(text))
+        )
+    key, operator, value = match.groups()
+    return Filter(key, _OPERATORS[operator], value if key in _TEXT_KEYS else _value(value))
+
+
+def _value(text: str) -> Value:
+    for kind in (int, float):
+        try:
+            return kind(text)
+        except ValueError:
+            continue
+    return {"true": True, "false": False}.get(text.lower(), text)
+
+
+class _Formatter(RawDescriptionHelpFormatter):
+    def __init__(self, prog: str) -> None:
+        super().__init__(prog, max_help_position=26, width=80)
+
+    def add_usage(self, usage: Any, actions: Iterable[Any], groups: Iterable[Any], prefix: str | None = None) -> None:
+        super().add_usage(usage, actions, groups, _("usage: ") if prefix is None else prefix)
+
+    def _format_action(self, action: Action) -> str:
+        text = super()._format_action(action)
+        # the commands stand under their title; the word "command" above them says nothing
+        return text.split("\n", 1)[1] if action.dest == "verb" else text
+
+
+class _Parser(ArgumentParser):
+    """Speaks the interface language; a mistake is one line, a hint, and exit code 2."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(formatter_class=_Formatter, add_help=False, allow_abbrev=False, **options)
+        self._positionals.title, self._optionals.title = _("arguments"), _("options")
+        self.add_argument("-h", "--help", action="help", help=_("show this help"))
+
+    def error(self, message: str) -> NoReturn:
+        hint = _("{command} --help lists what can be written").format(command=self.prog)
+        self.exit(Exit.USAGE, f"qrag: {line(_said(message))}\n→ {hint}\n")
+
+
+def _said(message: str) -> str:
+    patterns = (
+        (r"the following arguments are required: (.+)", _("missing: {0}")),
+        (r"unrecognized arguments: (.+)", _("not known: {0}")),
+        (r"argument (?!-)\S+: invalid choice: '(.+?)' \(choose from (.+)\)", _("there is no command {0}")),
+        (r"argument (.+): invalid choice: '(.+?)' \(choose from (.+)\)", _("{0} cannot be {1}; choose from {2}")),
+        (r"argument (.+): expected .*argument.*", _("{0} needs a value")),
+        (r"argument (.+): invalid \S+ value: .+", _("{0} needs a number")),
+        (r"argument \S+: (.+year>=2020.+)", "{0}"),
+    )
+    for pattern, said in patterns:
+        if match := re.fullmatch(pattern, message, re.DOTALL):
+            return said.format(*match.groups())
+    return message
+
+
+def _parser() -> ArgumentParser:
+    parser = _Parser(prog="qrag", description=_("Ask questions of your own documents; every quote can be checked."))
+    parser.add_argument("--version", action="version", version=_version(), help=_("show the version"))
+    _common(parser)
+    verbs = parser.add_subparsers(dest="verb", prog="qrag", metavar=_("command"), required=True, title=_("commands"))
+    for add in (_add_sources, _add_questions, _add_documents, _add_upkeep):
+        add(verbs)
+    codes = "\n".join(listed())
+    parser.epilog = f"{_('exit codes')}:\n{codes}\n\n" + _("`qrag COMMAND --help` says more of each command.")
+    return parser
+
+
+def _version() -> str:
+    from qrag_lib import __version__
+
+    return f"qrag {__version__}"
+
+
+def _common(parser: ArgumentParser) -> None:
+    group = parser.add_argument_group(_("with every command"))
+    add = group.add_argument
+    folder = _("folder of the workspace (default: the setting workspace)")
+    add("-w", "--workspace", metavar=_("FOLDER"), default=SUPPRESS, help=folder)
+    add("--json", action="store_true", default=SUPPRESS, help=_("one JSON document on standard output"))
+    add("--lang", metavar="LANG", choices=("en", "pt", "pt_BR"), default=SUPPRESS, help=_("interface: en or pt_BR"))
+    add("--debug", action="store_true", default=SUPPRESS, help=_("show the traceback of an error"))
+
+
+def _verb(verbs: Any, name: str, help: str) -> ArgumentParser:
+    parser: ArgumentParser = verbs.add_parser(name, help=help, description=help[0].upper() + help[1:] + ".")
+    _common(parser)
+    return parser
+
+
+def _add_sources(verbs: Any) -> None:
+    ingest = _verb(verbs, "ingest", _("read documents and index them; what is unchanged costs nothing"))
+    ingest.add_argument("source", nargs="+", help=_("folder, file, JSON lines of records, or STIX bundle"))
+    ingest.add_argument("--include", metavar="GLOB", action="append", help=_("only files whose name matches"))
+    ingest.add_argument("--limit", type=int, metavar="N", help=_("at most so many documents"))
+    ingest.add_argument("--keep-missing", action="store_true", help=_("keep documents whose file is gone"))
+    validate = _verb(verbs, "validate", _("say which files could be ingested, and why not the others"))
+    validate.add_argument("source", nargs="+", help=_("folder or file"))
+
+
+def _add_questions(verbs: Any) -> None:
+    search = _verb(verbs, "search", _("find the passages that fit a question"))
+    search.add_argument("question", help=_("the question"))
+    search.add_argument("--mode", choices=MODES, default="hybrid", help=_("how passages are ranked (default: hybrid)"))
+    ask = _verb(verbs, "ask", _("answer a question in quotes from the documents, or say that they do not hold it"))
+    ask.add_argument("question", help=_("the question"))
+    ask.add_argument("--threshold", type=float, metavar="P", help=_("refuse below this confidence, 0 to 1"))
+    explain = _verb(verbs, "explain", _("say where a passage that should have been found was lost"))
+    explain.add_argument("question", help=_("the question"))
+    explain.add_argument("--document", metavar=_("NAME"), help=_("the document that should have been found"))
+    explain.add_argument("--phrase", metavar=_("TEXT"), help=_("words that should have been found"))
+    for parser in (search, ask, explain):
+        parser.add_argument("-k", type=int, metavar="N", help=_("number of passages (default: the setting top_k)"))
+        condition_help = _("condition on metadata, such as language=pt or year>=2020; may be repeated")
+        parser.add_argument("--filter", type=condition, action="append", metavar=_("CONDITION"), help=condition_help)
+
+
+def _add_documents(verbs: Any) -> None:
+    _verb(verbs, "documents", _("list the documents and their state"))
+    show = _verb(verbs, "show", _("show the text of a document"))
+    show.add_argument("document", help=_("name or id of the document"))
+    show.add_argument("--start", type=int, metavar="N", help=_("first character (default: 0)"))
+    show.add_argument("--end", type=int, metavar="N", help=_("character before which to stop (default: the end)"))
+    forget = _verb(verbs, "forget", _("remove documents everywhere, with a receipt of what was removed"))
+    forget.add_argument("document", nargs="+", help=_("names or ids of documents"))
+
+
+def _add_upkeep(verbs: Any) -> None:
+    doctor = _verb(verbs, "doctor", _("compare files, catalogue and vector index, and say what is wrong"))
+    doctor.add_argument("--repair", action="store_true", help=_("mend what is wrong, without embedding again"))
+    evaluate = _verb(verbs, "eval", _("measure search and answers over a set of questions"))
+    evaluate.add_argument("questions", help=_("JSON lines of {id, text, answers, relevant}, or a folder"))
+    evaluate.add_argument("-k", type=int, metavar="N", help=_("number of passages (default: the setting top_k)"))
+    _verb(verbs, "status", _("say what the workspace holds"))
+    _verb(verbs, "reindex", _("build the index anew with the present settings, beside the old one"))
+    settings = _verb(verbs, "settings", _("list the settings, their values and where they come from"))
+    settings.add_argument("--markdown", action="store_true", help=_("as a table for the documentation"))
+    _verb(verbs, "demo", _("build a workspace from the samples and ask it four questions"))

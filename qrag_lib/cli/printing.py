@@ -1,0 +1,63 @@
+"""Results on standard output; errors, hints and progress on standard error."""
+
+from __future__ import annotations
+
+import os
+import sys
+import traceback
+from argparse import Namespace
+from io import TextIOWrapper
+
+from qrag_lib.cli.exits import Exit, exit_of
+from qrag_lib.errors import QragError
+from qrag_lib.i18n import _
+from qrag_lib.show import dumps, line, plain
+
+
+def speak_utf8() -> None:
+    """Write UTF-8 whatever the locale says; what cannot be written comes out as an escape."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(encoding="utf-8", errors="backslashreplace")
+
+
+def result(value: object, options: Namespace) -> None:
+    """The value: one JSON document for a program, its text for people."""
+    if value is not None:
+        sys.stdout.write((dumps(value) if options.json else str(value).rstrip()) + "\n")
+        sys.stdout.flush()
+
+
+def failed(error: QragError, options: Namespace) -> int:
+    """One line and the hint; the traceback only with --debug."""
+    return _report(error, line(error.message), line(error.hint or ""), options)
+
+
+def broke(error: Exception, options: Namespace) -> int:
+    """An error that nobody foresaw: its kind and message, and how to see more."""
+    message = f"{type(error).__name__}: {error}"
+    return _report(error, line(message), _("run the command again with --debug to see where"), options)
+
+
+def interrupted() -> int:
+    """A calm line after Ctrl-C."""
+    sys.stderr.write("\n" + _("Interrupted. What was finished is kept; the same command goes on from there.") + "\n")
+    return Exit.INTERRUPTED
+
+
+def reader_left() -> int:
+    """Nothing: the other end of the pipe is closed, and Python must not complain about it at exit."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return Exit.READER_LEFT
+
+
+def _report(error: Exception, message: str, hint: str, options: Namespace) -> int:
+    code = exit_of(error)
+    if options.debug:
+        sys.stderr.write(plain("".join(traceback.format_exception(error))))
+    else:
+        sys.stderr.write(f"qrag: {message}\n" + (f"→ {hint}\n" if hint else ""))
+    if options.json:
+        told = {"error": type(error).__name__, "message": message, "hint": hint, "exit": int(code)}
+        sys.stdout.write(dumps(told) + "\n")
+    return code

@@ -1,0 +1,151 @@
+"""A function a verb: it opens the workspace, calls the method, and returns the value."""
+
+from __future__ import annotations
+
+from argparse import Namespace
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from qrag_lib.cli.sheet import sheet
+
+if TYPE_CHECKING:
+    from qrag_lib.settings import Settings
+    from qrag_lib.workspace import Workspace
+
+Verb = Callable[[Namespace], object]
+
+
+def ingest(options: Namespace) -> object:
+    """Read documents and index them."""
+    from qrag_lib.progress import shown
+
+    with _open(options, create=True) as workspace, shown() as tell:
+        return workspace.ingest(
+            _source(options),
+            include=options.include,
+            limit=options.limit,
+            delete_missing=not options.keep_missing,
+            on_progress=tell,
+        )
+
+
+def validate(options: Namespace) -> object:
+    """Say which files could be ingested."""
+    with _open(options, create=True) as workspace:
+        return workspace.validate(_source(options))
+
+
+def search(options: Namespace) -> object:
+    """Find passages."""
+    with _open(options) as workspace:
+        return workspace.search(options.question, k=options.k, filters=options.filter, mode=options.mode)
+
+
+def ask(options: Namespace) -> object:
+    """Answer a question, or refuse."""
+    with _open(options) as workspace:
+        return workspace.ask(options.question, k=options.k, filters=options.filter, threshold=options.threshold)
+
+
+def explain(options: Namespace) -> object:
+    """Say where a passage was lost."""
+    with _open(options) as workspace:
+        return workspace.explain(
+            options.question, document=options.document, phrase=options.phrase, k=options.k, filters=options.filter
+        )
+
+
+def documents(options: Namespace) -> object:
+    """List the documents."""
+    with _open(options) as workspace:
+        return workspace.documents()
+
+
+def show(options: Namespace) -> object:
+    """The text of a document, or a stretch of it."""
+    with _open(options) as workspace:
+        if options.start is None and options.end is None:
+            return workspace.show(options.document)
+        return workspace.passage(options.document, options.start or 0, options.end)
+
+
+def forget(options: Namespace) -> object:
+    """Remove documents."""
+    with _open(options, write=True) as workspace:
+        return workspace.forget(options.document)
+
+
+def doctor(options: Namespace) -> object:
+    """Compare files, catalogue and vector index."""
+    with _open(options, write=options.repair) as workspace:
+        return workspace.doctor(repair=options.repair)
+
+
+def evaluate(options: Namespace) -> object:
+    """Measure search and answers."""
+    with _open(options) as workspace:
+        return workspace.evaluate(Path(options.questions), k=options.k)
+
+
+def status(options: Namespace) -> object:
+    """What the workspace holds."""
+    with _open(options) as workspace:
+        return workspace.status()
+
+
+def reindex(options: Namespace) -> object:
+    """Build the index anew."""
+    with _open(options, write=True) as workspace:
+        return workspace.reindex()
+
+
+def settings(options: Namespace) -> object:
+    """The settings and where they come from."""
+    return sheet(options.workspace, markdown=options.markdown)
+
+
+def demo(options: Namespace) -> object:
+    """Build a workspace from the samples and ask it."""
+    from qrag_lib.demo import run
+
+    return run(_settings(options))
+
+
+VERBS: Mapping[str, Verb] = {
+    "ingest": ingest,
+    "validate": validate,
+    "search": search,
+    "ask": ask,
+    "explain": explain,
+    "documents": documents,
+    "show": show,
+    "forget": forget,
+    "doctor": doctor,
+    "eval": evaluate,
+    "status": status,
+    "reindex": reindex,
+    "settings": settings,
+    "demo": demo,
+}
+
+
+def _open(options: Namespace, *, create: bool = False, write: bool = False) -> Workspace:
+    from qrag_lib.workspace import Workspace
+
+    found = _settings(options)
+    return Workspace.open(found.workspace, create=create, read_only=not (create or write), settings=found)
+
+
+def _settings(options: Namespace) -> Settings:
+    from qrag_lib.settings import load_settings, use_language
+
+    found = load_settings(options.workspace)
+    if found.lang and not options.lang:
+        use_language(found.lang)
+    return found
+
+
+def _source(options: Namespace) -> Path | list[Path]:
+    paths = [Path(name) for name in options.source]
+    return paths[0] if len(paths) == 1 else paths
