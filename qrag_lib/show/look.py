@@ -25,9 +25,10 @@ STYLE = """<style>
 }
 .qrag .panel.calm { border-left-color: var(--soft) }
 .qrag summary { cursor: pointer }
-.qrag .cite, .qrag .cite > summary { display: inline }
+.qrag .cite { display: inline-block; line-height: 1 }
+.qrag .cite[open] { display: inline }
 .qrag .cite > summary {
-  list-style: none; color: var(--accent); font-weight: 600;
+  display: inline; list-style: none; color: var(--accent); font-weight: 600;
   font-size: .72em; line-height: 1; vertical-align: super; padding: 0 .25em;
 }
 .qrag .cite > summary::-webkit-details-marker { display: none }
@@ -36,13 +37,16 @@ STYLE = """<style>
   background: color-mix(in srgb, #f2b90d 38%, transparent); color: inherit;
   border-radius: 2px; padding: 0 .1em;
 }
-.qrag table { border-collapse: collapse; margin: .3em 0 .6em; font-size: .95em; width: auto }
-.qrag th, .qrag td {
-  text-align: left; vertical-align: top; padding: .3em .9em .3em 0; max-width: 44em;
-  border: 0; border-bottom: 1px solid var(--rule); background: none; white-space: normal;
+.qrag.qrag table {
+  border-collapse: collapse; margin: .3em 0 .6em; width: auto; color: inherit; font-size: .95em; line-height: inherit;
 }
-.qrag th { font-weight: 600; color: var(--soft); font-size: .9em }
-.qrag td.n { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap }
+.qrag.qrag tr, .qrag.qrag tbody tr:nth-child(n) { background: none; border-bottom: 1px solid var(--rule) }
+.qrag.qrag th, .qrag.qrag td {
+  text-align: left; vertical-align: baseline; padding: .3em .9em .3em 0; max-width: 44em;
+  border: 0; background: none; white-space: normal; line-height: 1.45;
+}
+.qrag.qrag th { font-weight: 600; color: var(--soft); font-size: .9em }
+.qrag.qrag td.n { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap }
 .qrag .score { white-space: nowrap }
 .qrag .bar {
   display: inline-block; width: 5em; height: .45em; margin-right: .5em;

@@ -111,8 +111,7 @@ def _passage(hit: Hit) -> Html:
     short = excerpt(hit.chunk.text)
     body = f'<div class="text">{escape(hit.chunk.text)}</div>'
     shown = _folded(short, body) if short.endswith("…") else escape(short)
-    copies = _("also in {n} other places").format(n=len(hit.duplicates)) if hit.duplicates else ""
-    note = f'<div class="soft">{escape(copies)}</div>' if copies else ""
+    note = f'<div class="soft">{escape(wording.copies(len(hit.duplicates)))}</div>' if hit.duplicates else ""
     return Html(f"<b>{escape(wording.place(hit.chunk))}</b><div>{shown}</div>{note}")
 
 

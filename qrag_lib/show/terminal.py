@@ -74,11 +74,12 @@ def _refusal(answer: Answer) -> Iterator[str]:
 
 
 def _footer(answer: Answer) -> str:
-    parts = [f"{bar_text(answer.confidence)} {wording.confidence(answer)}"]
-    parts += [] if answer.refused else [wording.author(answer)]
-    parts += [answer.note] if answer.note and not answer.refused else []
-    parts += [duration(sum(answer.seconds.values()))] if answer.seconds else []
-    return wrapped(" · ".join(parts))
+    sure = f"{bar_text(answer.confidence)} {wording.confidence(answer)}"
+    took = [duration(sum(answer.seconds.values()))] if answer.seconds else []
+    lines = [" · ".join([sure, *took])]
+    if not answer.refused:
+        lines += [wrapped(text) for text in (wording.author(answer), answer.note) if text]
+    return "\n".join(lines)
 
 
 def _hit(rank: int, hit: Hit) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from qrag_lib.i18n import _, ngettext
@@ -14,8 +15,8 @@ if TYPE_CHECKING:
 
 def place(of: Chunk | Citation) -> str:
     """Where a passage stands: document, page and headings."""
-    page = _("p. {page}").format(page=of.page) if of.page else ""
-    return line(" · ".join(part for part in (of.document_name, page, " › ".join(of.headings)) if part))
+    parts = (of.document_name, _page(of.page or ""), " › ".join(of.headings))
+    return line(" · ".join(part for part in parts if part))
 
 
 def author(answer: Answer) -> str:
@@ -47,6 +48,11 @@ def found(hits: Hits) -> str:
     return f"{passages} · {duration(sum(hits.seconds.values()))}" if hits.seconds else passages
 
 
+def copies(n: int) -> str:
+    """That a passage stands in other places too."""
+    return ngettext("also in {n} other place", "also in {n} other places", n).format(n=number(n))
+
+
 def nothing_found() -> str:
     """What an empty search says."""
     return _("Nothing found. Try other words, or see which documents there are.")
@@ -67,8 +73,7 @@ def ingested(report: IngestReport) -> str:
 
 def figures(report: IngestReport) -> list[tuple[str, object]]:
     """The rows of the table that sums up an ingest."""
-    total = sum(report.seconds.values())
-    rows: list[tuple[str, object]] = [
+    return [
         (_("added"), len(report.added)),
         (_("changed"), len(report.changed)),
         (_("unchanged"), report.unchanged),
@@ -79,13 +84,13 @@ def figures(report: IngestReport) -> list[tuple[str, object]]:
         (_("chunks"), report.n_chunks),
         (_("texts embedded"), report.n_embedded),
     ]
-    return [*rows, (_("time"), duration(total))] if total else rows
 
 
 def stages(report: IngestReport) -> str:
-    """Seconds by stage, the longest first."""
+    """How long it took, and each stage, the longest first."""
     ordered = sorted(report.seconds.items(), key=lambda each: -each[1])
-    return " · ".join(f"{stage(name)} {duration(seconds)}" for name, seconds in ordered)
+    parts = " · ".join(f"{stage(name)} {duration(seconds)}" for name, seconds in ordered)
+    return f"{duration(sum(report.seconds.values()))}: {parts}"
 
 
 def stage(name: str) -> str:
@@ -123,3 +128,8 @@ def reason(code: str) -> str:
     from qrag_lib.types import REASONS
 
     return _(REASONS[code]) if code in REASONS else code
+
+
+def _page(label: str) -> str:
+    # a sheet or a slide has a name of its own
+    return _("p. {page}").format(page=label) if re.fullmatch(r"[0-9]+|[ivxlc]+", label) else label
