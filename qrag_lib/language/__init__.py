@@ -7,7 +7,7 @@ gracefully: sentences by punctuation, terms by both stemmers.
 from __future__ import annotations
 
 from qrag_lib.language.detection import LANGUAGES, Language, detect
-from qrag_lib.language.segmentation import blocks, sentences
+from qrag_lib.language.segmentation import blocks, paragraphs, sentences
 from qrag_lib.language.stopwords import STOP_WORDS
 from qrag_lib.language.terms import ANALYZER, fold, terms, words
 
@@ -19,6 +19,7 @@ __all__ = [
     "blocks",
     "detect",
     "fold",
+    "paragraphs",
     "sentences",
     "terms",
     "words",

@@ -34,7 +34,12 @@ def sentences(text: str, language: str = "und") -> list[Span]:
     >>> [text[start:end] for start, end in sentences(text, "pt")]
     ['O Sr. Dr. João citou o art. 5º.', 'V. Exa. leu fls. 3?']
     """
-    return [span for block in blocks(text) for span in _split(text, *block, language)]
+    return [span for block in paragraphs(text, language) for span in block]
+
+
+def paragraphs(text: str, language: str = "und") -> list[list[Span]]:
+    """The sentences of each block of the text."""
+    return [list(_split(text, start, end, language)) for start, end in blocks(text)]
 
 
 def blocks(text: str) -> list[Span]:
