@@ -1,0 +1,66 @@
+"""Tables in plain text: each row with the names of its columns."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections import Counter
+from collections.abc import Sequence
+
+from qrag_lib.errors import DocumentRefused
+from qrag_lib.i18n import _
+from qrag_lib.rag.documents.clean import unseen
+from qrag_lib.rag.documents.draft import Draft, Extract
+from qrag_lib.rag.documents.encoding import decode
+from qrag_lib.rag.documents.limits import Limits
+from qrag_lib.rag.documents.readers.table import has_header, row_text
+
+_DELIMITERS = ",;\t|"
+_SECTIONS = 20_000  # rows beyond it are text without a section of their own
+
+
+def read(data: bytes, limits: Limits) -> Extract:
+    """A line a row, `column: value; column: value` where the first row names the columns."""
+    text, encoding = decode(data)
+    text = unseen(text)
+    delimiter = sniff_delimiter(text)
+    csv.field_size_limit(max(limits.file_bytes, 131_072))
+    try:
+        rows = [row for row in csv.reader(io.StringIO(text), delimiter=delimiter) if any(cell.strip() for cell in row)]
+    except csv.Error as error:
+        raise DocumentRefused("broken", _("the table cannot be read: {error}").format(error=error)) from error
+    draft = Draft()
+    _write(draft, rows, delimiter)
+    return draft.finish("text/csv", encoding)
+
+
+def _write(draft: Draft, rows: Sequence[Sequence[str]], delimiter: str) -> None:
+    header = rows[0] if has_header(rows) else ()
+    draft.metadata["columns"] = "; ".join(header)[:500]
+    for number, row in enumerate(rows[1:] if header else rows, start=2 if header else 1):
+        if number <= _SECTIONS:
+            draft.begin("record", str(number))
+        draft.add(row_text(header, row) if header else _raw(row, delimiter), gap="\n")
+    if header and len(rows) == 1:
+        draft.add(_raw(header, delimiter))
+
+
+def _raw(row: Sequence[str], delimiter: str) -> str:
+    separator = delimiter + ("" if delimiter == "\t" else " ")
+    return separator.join(" ".join(cell.split()) for cell in row)
+
+
+def sniff_delimiter(text: str) -> str:
+    """The separator that parts the first lines into the same number of columns, most of them.
+
+    >>> sniff_delimiter("a;b,c;d\\n1;2;3\\n")
+    ';'
+    """
+    lines = [line for line in text[:65536].split("\n") if line.strip()][:50]
+
+    def regularity(delimiter: str) -> tuple[float, int]:
+        counts = Counter(len(row) for row in csv.reader(lines, delimiter=delimiter))
+        columns, n = counts.most_common(1)[0] if counts else (1, 0)
+        return (n / max(1, len(lines)) if columns > 1 else 0.0, columns)
+
+    return max(_DELIMITERS, key=regularity)

@@ -1,0 +1,69 @@
+"""PowerPoint: a section a slide, in the order of the show, with tables and speaker notes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from qrag_lib.errors import DocumentRefused
+from qrag_lib.i18n import _
+from qrag_lib.rag.documents.archive import Archive, Element
+from qrag_lib.rag.documents.clean import squeeze
+from qrag_lib.rag.documents.draft import Draft, Extract
+from qrag_lib.rag.documents.limits import Limits
+from qrag_lib.rag.documents.readers.ooxml import attribute, local, main_part, read_properties, relations
+
+_MEDIA = "application/vnd.openxmlformats-officedocument.presentationml.presentation"
+_TITLES = ("title", "ctrTitle")
+_UNTOLD = ("sldNum", "ftr", "dt", "sldImg", "hdr")
+
+
+def read(data: bytes, limits: Limits) -> Extract:
+    """The text of the slides; a slide's notes follow it."""
+    archive = Archive(data, limits)
+    draft = Draft()
+    read_properties(archive, draft)
+    slides = _slides(archive)
+    if len(slides) > limits.pages:
+        raise DocumentRefused("too_large", _("{n} slides, limit {limit}").format(n=len(slides), limit=limits.pages))
+    for number, part in enumerate(slides, start=1):
+        draft.begin("slide", str(number))
+        for text in _blocks(archive.xml(part)):
+            draft.add(text)
+        for kind, notes in relations(archive, part).values():
+            if kind == "notesSlide" and notes in archive:
+                for text in _blocks(archive.xml(notes)):
+                    draft.add(text)
+    return draft.finish(_MEDIA)
+
+
+def _slides(archive: Archive) -> list[str]:
+    """The parts of the slides in the order of the show."""
+    part = main_part(archive, "ppt/presentation.xml")
+    if part not in archive:
+        raise DocumentRefused("broken", _("the file has no text part: {name}").format(name=part))
+    known = relations(archive, part)
+    ids = [s.get(key, "") for s in archive.xml(part).iterfind("{*}sldIdLst/{*}sldId") for key in s.attrib if "}" in key]
+    return [known[i][1] for i in ids if i in known and known[i][1] in archive]
+
+
+def _blocks(slide: Element) -> Iterator[str]:
+    """The texts of the shapes, titles first; table rows as lines."""
+    shapes = [s for s in slide.iter("{*}sp", "{*}graphicFrame") if _placeholder(s) not in _UNTOLD]
+    for shape in sorted(shapes, key=lambda s: _placeholder(s) not in _TITLES):
+        if local(shape) == "sp":
+            yield "\n".join(filter(None, (_text(p) for p in shape.iter("{*}p"))))
+            continue
+        rows = list(shape.iter("{*}tr"))
+        yield "\n".join("\t".join(_text(cell) for cell in row.iterfind("{*}tc")) for row in rows)
+        if not rows:
+            yield "\n".join(filter(None, (_text(p) for p in shape.iter("{*}p"))))
+
+
+def _placeholder(shape: Element) -> str:
+    found = shape.find("{*}nvSpPr/{*}nvPr/{*}ph")
+    return "" if found is None else attribute(found, "type")
+
+
+def _text(element: Element) -> str:
+    pieces = ((t.text or "") if local(t) == "t" else "\n" for t in element.iter("{*}t", "{*}br", "{*}p"))
+    return squeeze("".join(pieces))

@@ -1,0 +1,167 @@
+"""The child process that parses files which could explode: started once, warm for the next file."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import struct
+import subprocess
+import sys
+import threading
+from dataclasses import asdict
+from pathlib import Path
+from typing import IO, Any
+
+from qrag_lib.errors import DocumentRefused
+from qrag_lib.i18n import _
+from qrag_lib.rag.documents.draft import Extract
+from qrag_lib.rag.documents.limits import Limits
+
+HEADER = struct.Struct("!IQ")  # bytes of the JSON message, bytes of the file that follows it
+_START_SECONDS = 60.0
+_ROOT = str(Path(__file__).parents[3])
+
+
+class Sandbox:
+    """A child process under limits of time and memory; replaced when a file kills it.
+
+    One file at a time, from any thread. Nothing of the caller's script runs in it.
+    """
+
+    def __init__(self, limits: Limits) -> None:
+        self.limits = limits
+        self.peak_mib = 0.0
+        self.started = 0
+        self._child: subprocess.Popen[bytes] | None = None
+        self._owner = 0
+        self._lock = threading.Lock()
+
+    def read(self, data: bytes, kind: str) -> Extract:
+        """What the reader of `kind` finds in the bytes.
+
+        Raises DocumentRefused: too_slow, too_much_memory, broken, or what the reader refuses.
+        """
+        with self._lock:
+            try:
+                answer = self._ask(data, kind)
+            except BaseException:  # Ctrl-C too: half an answer may be in the pipe
+                self.close()
+                raise
+        if "refused" in answer:
+            refused = answer["refused"]
+            raise DocumentRefused(refused["reason"], refused["message"], hint=refused["hint"])
+        return Extract.from_json(answer["extract"])
+
+    def close(self) -> None:
+        """End the child. The next file starts another."""
+        child, self._child = self._child, None
+        if child and self._owner == os.getpid():
+            child.kill()
+            child.wait()
+            for pipe in (child.stdin, child.stdout):
+                _close(pipe)
+
+    def _ask(self, data: bytes, kind: str) -> dict[str, Any]:
+        child = self._warm()
+        answer = self._exchange(child, {"kind": kind, "limits": asdict(self.limits)}, data, self.limits.seconds)
+        self.peak_mib = max(self.peak_mib, answer["peak_mib"])
+        if answer["leaving"]:
+            self.close()
+        return answer
+
+    def _warm(self) -> subprocess.Popen[bytes]:
+        if self._child and (self._owner != os.getpid() or self._child.poll() is not None):
+            self.close()
+        if not self._child:
+            self._child = _start()
+            self._owner = os.getpid()
+            self.started += 1
+            self._exchange(self._child, {"kind": "", "limits": asdict(self.limits)}, b"", _START_SECONDS)
+        return self._child
+
+    def _exchange(
+        self, child: subprocess.Popen[bytes], message: dict[str, Any], data: bytes, seconds: float
+    ) -> dict[str, Any]:
+        late = threading.Event()
+
+        def stop() -> None:
+            late.set()
+            child.kill()
+
+        timer = threading.Timer(seconds, stop)
+        timer.daemon = True
+        timer.start()
+        try:
+            assert child.stdin and child.stdout
+            send(child.stdin, message, data)
+            answer: dict[str, Any] = receive(child.stdout)[0]
+            return answer
+        except (EOFError, BrokenPipeError) as error:
+            raise self._refusal(child, late.is_set()) from error
+        finally:
+            timer.cancel()
+
+    def _refusal(self, child: subprocess.Popen[bytes], late: bool) -> DocumentRefused:
+        """Why the child died without an answer."""
+        code = child.wait()
+        if late or code == -signal.SIGALRM:
+            return DocumentRefused(
+                "too_slow",
+                _("reading took longer than {seconds:g} s").format(seconds=self.limits.seconds),
+                hint=_("split the file, or raise the limit of seconds"),
+            )
+        if code == -signal.SIGKILL:
+            return too_much_memory(self.limits)
+        return DocumentRefused("broken", _("the parser crashed on the file (exit {code})").format(code=code))
+
+
+def too_much_memory(limits: Limits) -> DocumentRefused:
+    """The refusal of a file that needed more memory than the limit."""
+    return DocumentRefused(
+        "too_much_memory",
+        _("reading took more than {mib} MiB of memory").format(mib=limits.memory_mib),
+        hint=_("split the file, or raise the limit of memory"),
+    )
+
+
+def _start() -> subprocess.Popen[bytes]:
+    """A child in a session of its own: Ctrl-C in the terminal is the parent's business."""
+    code = f"import sys; sys.path.append({_ROOT!r}); from qrag_lib.rag.documents.worker import main; main()"
+    command = [sys.executable, "-P", "-c", code]
+    return subprocess.Popen(
+        command,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+
+
+def send(pipe: IO[bytes], message: object, data: bytes = b"") -> None:
+    """Write a message and the bytes that belong to it."""
+    head = json.dumps(message).encode()
+    pipe.write(HEADER.pack(len(head), len(data)) + head)
+    pipe.write(data)
+    pipe.flush()
+
+
+def receive(pipe: IO[bytes]) -> tuple[Any, bytes]:
+    """The next message and its bytes. Raises EOFError where the other side is gone."""
+    n_head, n_data = HEADER.unpack(_exactly(pipe, HEADER.size))
+    return json.loads(_exactly(pipe, n_head)), _exactly(pipe, n_data)
+
+
+def _exactly(pipe: IO[bytes], n: int) -> bytes:
+    data = pipe.read(n)
+    if len(data) < n:
+        raise EOFError
+    return data
+
+
+def _close(pipe: IO[bytes] | None) -> None:
+    try:
+        if pipe:
+            pipe.close()
+    except BrokenPipeError:
+        pass
