@@ -6,29 +6,29 @@ import re
 from functools import lru_cache
 from typing import Literal
 
-from qrag_lib.language.stopwords import ENGLISH, PORTUGUESE
+from qrag_lib.language.stopwords import ENGLISH, PORTUGUESE, listed
 
 Language = Literal["pt", "en", "und"]
 LANGUAGES: tuple[Language, ...] = ("pt", "en", "und")
 
 # Function words of the neighbours of Portuguese and English, so that their texts are "und":
 # Spanish, French, Italian, German, Dutch.
-_FOREIGN = frozenset(
+_FOREIGN = listed(
     """
-    el los las y en del una unas con por pero lo su sus muy más está están fue son hay cuando donde quién qué cuál cómo también
-    le les des du et est une dans pour qui sur pas plus au aux ce cette ces avec sont mais où leur nous vous il elle
-    il gli di che è per della dei delle nel nella alla sono anche come più questo quale chi
+    el los las y en del una unas con por pero lo su sus muy más está están fue son hay cuando donde quién qué cuál cómo
+    también le les des du et est une dans pour qui sur pas plus au aux ce cette ces avec sont mais où leur nous vous
+    elle il gli di che è per della dei delle nel nella alla sono anche come più questo quale chi
     der die das und ist nicht mit von den dem ein eine auf für sich im zu auch als wer wie oder wird sind
     het een van op zijn niet voor met aan ook naar werd
-    """.split()
+    """
 )
 # Words that neighbours share with Portuguese and English.
-_SHARED_ABROAD = frozenset("de que a se no para como o e me te in is was an on to as al or do os esta este son".split())
+_SHARED_ABROAD = listed("de que a se no para como o e me te in is was an on to as al or do os esta este son")
 _PORTUGUESE = PORTUGUESE - {"la", "lo", "las", "los", "per"}  # articles abroad
 # Verbs that questions begin with.
 _ASKING = {
-    "pt": frozenset("cite liste descreva explique defina resuma diga dê mostre encontre compare indique informe".split()),
-    "en": frozenset("name list describe explain define summarize summarise tell show give find compare state".split()),
+    "pt": listed("cite liste descreva explique defina resuma diga dê mostre encontre compare indique informe"),
+    "en": listed("name list describe explain define summarize summarise tell show give find compare state"),
 }
 _SHARED = 0.5  # weight of a word that two languages share ("do", "as", "no", "me")
 _ABROAD = 0.35  # the same for the neighbour: fewer texts are in its language
@@ -41,16 +41,30 @@ _EN_WEAK = re.compile(r"(?:[bcdfgkptvwyx]|[^aeiou]s|ll|[bcdfghklmnprstvw]e|er)$"
 _PT_LETTERS = frozenset("ãõçáéíóúâêôà")
 _PT_ONLY_LETTERS = frozenset("ãõ")
 _FOREIGN_LETTERS = frozenset("ñ¿¡äöüßøåæœèìòùëïîûÿ")
-_SAMPLE = 300  # characters looked at in each of three places of a long text
+_SAMPLE = 250  # characters looked at in each of three places of a long text
 _SURE = 0.75  # evidence that a text needs; one unshared function word gives it
+_CLEAR = 4.0  # evidence against a prior
 
 
-def detect(text: str) -> Language:
+def detect(text: str, prior: Language = "und") -> Language:
     """The language of the text: "pt", "en", or "und" for another one, code, numbers and the unclear.
+
+    prior: what the text is expected to be in, as a part of a document is in the document's
+    language; only clear evidence then says otherwise.
 
     >>> detect("Quem criou a lei?"), detect("who is the rector"), detect("x = 3.14")
     ('pt', 'en', 'und')
     """
+    portuguese, english, foreign = _weigh(text)
+    found: Language = "pt" if portuguese > english else "en"
+    best, other = max(portuguese, english), max(min(portuguese, english), foreign)
+    if prior == "und":
+        return found if best >= _SURE and best > other else "und"
+    return found if best >= _CLEAR and best > 2 * other else prior
+
+
+def _weigh(text: str) -> tuple[float, float, float]:
+    """Evidence in the text for Portuguese, English and another language."""
     portuguese = english = foreign = 0.0
     for word in _WORD.findall(_sample(text).lower()):
         weights = _evidence(word)
@@ -58,10 +72,7 @@ def detect(text: str) -> Language:
             portuguese += weights[0]
             english += weights[1]
             foreign += weights[2]
-    best, other = max(portuguese, english), max(min(portuguese, english), foreign)
-    if best < _SURE or best <= other:
-        return "und"
-    return "pt" if portuguese > english else "en"
+    return portuguese, english, foreign
 
 
 def _sample(text: str) -> str:

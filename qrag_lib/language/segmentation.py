@@ -11,17 +11,18 @@ Span = tuple[int, int]
 
 _LINE = re.compile(r"[^\n\r\x85\u2028\u2029]*(?:\r\n|[\n\r\x85\u2028\u2029]|\Z)")
 # A line that begins a block of its own: heading, list item, quote, fence, rule.
-_OPENS = re.compile(r"[ \t>]*(?:#{1,6}[ \t]|[-*+•▪◦‣·–—][ \t]|\(?(?:\d{1,3}|[a-zA-Z]|[ivxIVX]{1,5})[.)][ \t]|```|~~~|\|)")
+_OPENS = re.compile(
+    r"[ \t>]*(?:#{1,6}[ \t]|[-*+•▪◦‣·–—][ \t]|\(?(?:\d{1,3}|[a-zA-Z]|[ivxIVX]{1,5})[.)][ \t]|```|~~~|\|)"
+)
 _HEADING = re.compile(r" {0,3}#{1,6}[ \t]")
 _FENCE = re.compile(r"[ \t>]*(?:```|~~~)")
-_ROW = re.compile(r"[ \t]*\||[^\t]*\t[^\t]*\S|[\w-]{1,30}:[ \t]|(?:[-=*_~+|:][ \t]?){3,}$")  # table row, key: value, rule
+# A table row, a key: value, a rule.
+_ROW = re.compile(r"[ \t]*\||[^\t]*\t[^\t]*\S|[\w-]{1,30}:[ \t]|(?:[-=*_~+|:][ \t]?){3,}$")
 _SHORT = 0.6  # a line under this share of the block's longest ends it, if what follows begins like a sentence
 
 # A stop with what closes behind it, before a space or the end. The look-behind and the possessive
 # quantifiers keep a million dots linear.
-_CANDIDATE = re.compile(
-    r"(?<![.!?…])[.!?…]++(?:\[\d{1,3}\]|[\"'”’»)\]*_`}]){0,8}+(?=\s|\Z)|[。！？]++[」』”]?"
-)
+_CANDIDATE = re.compile(r"(?<![.!?…])[.!?…]++(?:\[\d{1,3}\]|[\"'”’»)\]*_`}]){0,8}+(?=\s|\Z)|[。！？]++[」』”]?")
 
 
 def sentences(text: str, language: str = "und") -> list[Span]:

@@ -4,33 +4,33 @@ from __future__ import annotations
 
 import re
 
-from qrag_lib.language.stopwords import ENGLISH, PORTUGUESE
+from qrag_lib.language.stopwords import ENGLISH, PORTUGUESE, listed
 
 # Before a name or a thing that they announce: never the last word of a sentence.
-_ANNOUNCING = frozenset(
+_ANNOUNCING = listed(
     """
     sr sra srs sras srta dr dra drs dras prof profa profs exmo exma ilmo ilma revmo dom eng engª arq adv dep sen min des
     pres gov cel cap ten sgt gen maj alm ver st sta sto fr pe pde me mma
     av trav pça pc rod estr jd vl qd ed edif
     mr mrs ms messrs mx mme mlle rev hon gen col lt sgt capt cmdr adm maj pvt rep sen gov supt det insp
     vs cf eg ie e.g i.e p.ex ex viz ca approx aprox tel fax obs ref refs
-    """.split()
+    """
 )
 # Before a number (or a letter, a Roman numeral, a mark); elsewhere an ordinary word or end.
-_NUMBERED = frozenset(
+_NUMBERED = listed(
     """
     art arts artt inc incs al alín par § n nº no nos nr nrs num núm nums p pp pg pgs pág págs fl fls f ff séc sécs
     cap caps vol vols tit tít sec seç seção fig figs tab tabs eq eqs ed eds ch chap chs sect secs para paras pt pts
-    app apênd ex exs ver op cit cód dec res port proc ac rel lin col cols jan fev mar abr mai jun jul ago set out nov dez
-    feb apr may aug sept oct dec ano
-    """.split()
+    app apênd ex exs ver op cit cód dec res port proc ac rel lin col cols jan fev mar abr mai jun jul ago set out nov
+    dez feb apr may aug sept oct dec ano
+    """
 )
 # May stand inside or at the end: an end only if what follows begins like a sentence.
-_EITHER = frozenset(
+_EITHER = listed(
     """
     exa exas exª excia mag magª emª s.a s.as ltda cia inc ltd co corp bros jr sr jun sen filho etc al dept univ assn
     u.s u.k u.n e.u.a eua d.c a.c d.c a.m p.m ph.d m.sc b.sc m.a b.a n.y l.a st rd ave blvd
-    """.split()
+    """
 )
 _TOKEN_WINDOW = 24  # characters; longer words are no abbreviations
 _TOKEN = re.compile(r"[^\s(\[{\"'“”‘’«»/—–]+\Z")
@@ -39,9 +39,7 @@ _ROMAN_OR_LETTER = re.compile(r"(?:[IVXLCDM]+|[A-Za-z])\Z")
 _STARTERS = {"pt": PORTUGUESE, "en": ENGLISH}
 
 
-def ends_sentence(
-    text: str, start: int, stop: int, after: int, end: int, language: str, lower_case: bool
-) -> bool:
+def ends_sentence(text: str, start: int, stop: int, after: int, end: int, language: str, lower_case: bool) -> bool:
     """True where the stop at `stop`, with what closes it up to `after`, ends a sentence.
 
     start, end: the sentence begun, and its block. lower_case: the block has no capitals.

@@ -8,8 +8,13 @@ What may carry the sense of a question (numbers, "não" aside, nouns, main verbs
 
 from __future__ import annotations
 
-PORTUGUESE = frozenset(
-    # articles, and prepositions with what they contract with
+
+def listed(words: str) -> frozenset[str]:
+    """The words of a list written with spaces between them."""
+    return frozenset(words.split())
+
+
+PORTUGUESE = listed(
     """
     o a os as um uma uns umas ao aos à às de do da dos das dum duma em no na nos nas num numa nuns numas
     por pelo pela pelos pelas per para pra com sem sob sobre entre até desde após ante perante contra
@@ -23,15 +28,15 @@ PORTUGUESE = frozenset(
     que quem qual quais quanto quanta quantos quantas cujo cuja cujos cujas onde aonde quando como porque porquê
     e ou nem mas porém contudo todavia pois logo portanto embora enquanto caso conforme então também assim
     não sim já ainda só apenas muito mais menos tão bem aí ali lá cá aqui
-    ser é és sou somos são era eram fui foi fomos foram seja sejam fosse fossem for forem será serão seria seriam sendo sido
-    estar está estou estão estava estavam esteve estiveram esteja estejam estivesse estiver
+    ser é és sou somos são era eram fui foi fomos foram seja sejam fosse fossem for forem será serão seria seriam
+    sendo sido estar está estou estão estava estavam esteve estiveram esteja estejam estivesse estiver
     ter tem têm tenho temos tinha tinham teve tiveram tenha tenham tivesse tiver terá terão teria tendo tido
     haver há havia houve haja hajam houvesse houver
     vai vão vou ia iam pode podem
-    """.split()
+    """
 )
 
-ENGLISH = frozenset(
+ENGLISH = listed(
     """
     a an the and or but nor so yet if then than because while although though whereas unless
     of in on at by for with about against between into through during before after above below to from up down
@@ -44,7 +49,7 @@ ENGLISH = frozenset(
     not no only own same too very just also such both each other another any some
     don't doesn't didn't isn't aren't wasn't weren't hasn't haven't hadn't won't wouldn't can't cannot couldn't
     shouldn't i'm i've i'll i'd you're you've you'll we're we've they're they've it's that's there's what's let's
-    """.split()
+    """
 )
 
 STOP_WORDS = {"pt": PORTUGUESE, "en": ENGLISH, "und": PORTUGUESE | ENGLISH}

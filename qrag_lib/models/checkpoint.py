@@ -63,7 +63,7 @@ def _from_hub(name: str, *, download: bool, cache_folder: str | None) -> Path:
             _("the model {name} is not in the local cache").format(name=name)
             if not download
             else _("the model {name} cannot be downloaded: {error}").format(name=name, error=error),
-            hint=_('give a folder, or allow the download once: open_embedding("{name}", download=True)').format(name=name),
+            hint=_("give a folder, or allow the download once with download=True"),
         ) from error
     return Path(found)
 

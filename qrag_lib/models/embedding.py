@@ -56,7 +56,8 @@ class TransformerEmbedding(BaseEmbedding):
 
     def load(self) -> TransformerEmbedding:
         """Itself, with the model in memory. Raises ModelError where it cannot be loaded."""
-        return self if self.loaded else self
+        _ready = self.loaded
+        return self
 
     @property
     def loaded(self) -> Transformer:
@@ -134,13 +135,16 @@ class TransformerEmbedding(BaseEmbedding):
         return own if own is not None else recipe.query_prefix if kind == "query" else recipe.passage_prefix
 
     def _get_query_embedding(self, query: str) -> Embedding:
-        return self.encode([query], kind="query")[0].tolist()
+        vector: Embedding = self.encode([query], kind="query")[0].tolist()
+        return vector
 
     def _get_text_embedding(self, text: str) -> Embedding:
-        return self.encode([text])[0].tolist()
+        vector: Embedding = self.encode([text])[0].tolist()
+        return vector
 
     def _get_text_embeddings(self, texts: list[str]) -> list[Embedding]:
-        return self.encode(texts).tolist()
+        vectors: list[Embedding] = self.encode(texts).tolist()
+        return vectors
 
     async def _aget_query_embedding(self, query: str) -> Embedding:
         return await asyncio.to_thread(self._get_query_embedding, query)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _DEFAULT_MAX_TOKENS = 512  # where neither the model's files nor its positions say
-_POSITIONS_AFTER_PADDING = frozenset("roberta xlm-roberta camembert mpnet xmod data2vec-text longformer".split())
+_POSITIONS_AFTER_PADDING = frozenset({"roberta", "xlm-roberta", "camembert", "mpnet", "xmod", "longformer"})
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class Transformer:
 
     @property
     def device_type(self) -> str:
-        """"cpu" or "cuda"."""
+        """ "cpu" or "cuda"."""
         return str(self.network.device.type)
 
     def name(self, query_prefix: str | None, passage_prefix: str | None) -> str:
@@ -115,7 +115,8 @@ def _load_network(folder: Path, dtype: Any) -> Any:
             folder, local_files_only=True, use_safetensors=True, dtype=dtype, output_loading_info=True
         )
     except (OSError, ValueError, RuntimeError, KeyError) as error:
-        raise ModelError(_("the model {folder} cannot be loaded: {error}").format(folder=folder, error=error)) from error
+        message = _("the model {folder} cannot be loaded: {error}")
+        raise ModelError(message.format(folder=folder, error=error)) from error
     lost = sorted(name for name in report["missing_keys"] if not name.startswith("pooler."))
     lost += sorted(str(name) for name in report["mismatched_keys"])
     if lost:
@@ -134,9 +135,11 @@ def _load_tokenizer(folder: Path) -> Any:
     try:
         tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
     except (OSError, ValueError, KeyError) as error:
-        raise ModelError(_("the tokenizer of {folder} cannot be loaded: {error}").format(folder=folder, error=error)) from error
+        message = _("the tokenizer of {folder} cannot be loaded: {error}")
+        raise ModelError(message.format(folder=folder, error=error)) from error
     if not tokenizer.is_fast:
-        raise ModelError(_("{folder} has no tokenizer.json, which gives the place of each word piece").format(folder=folder))
+        message = _("{folder} has no tokenizer.json, which gives the place of each word piece")
+        raise ModelError(message.format(folder=folder))
     return tokenizer
 
 
@@ -149,8 +152,9 @@ def _positions(config: Any) -> int:
 @contextmanager
 def _quiet() -> Iterator[None]:
     """No progress bar and no advice from transformers while a model loads."""
-    from transformers.utils import logging
+    from transformers.utils import logging as untyped
 
+    logging: Any = untyped
     level, bar = logging.get_verbosity(), logging.is_progress_bar_enabled()
     logging.set_verbosity_error()
     logging.disable_progress_bar()

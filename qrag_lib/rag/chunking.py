@@ -1,11 +1,11 @@
 """Documents to chunks: exact spans that fit the embedder, cut at sentences, with their headings.
 
-    sentences (units) -> regions by headings and sheets -> packed spans -> chunks
+sentences (units) -> regions by headings and sheets -> packed spans -> chunks
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 _CHARACTERS_A_TOKEN = 16  # bounds chunks of words that are one piece however long, such as base64
 _HEADING_SHARE = 4  # headings take at most a quarter of the embedder's limit
+_WINDOW = 1_000_000  # characters whose word pieces are found together
 _NEAR = 0.9  # of the limit: longer chunks are counted again
 
 
@@ -52,12 +53,27 @@ def chunk(
 
 
 def chunk_many(
-    documents: Sequence[Document], embedding: Tokenized, config: IndexConfig, parser: NodeParser | None = None
+    documents: Iterable[Document], embedding: Tokenized, config: IndexConfig, parser: NodeParser | None = None
 ) -> Iterator[list[Chunk]]:
     """`chunk` of each document; their word pieces are found together, on all cores."""
     room = room_for(config, embedding)
-    for document, pieces in zip(documents, embedding.token_spans_many([d.text for d in documents]), strict=True):
-        yield _Chunker(document, pieces, embedding).chunks(room, parser)
+    for window in _windows(documents):
+        for document, pieces in zip(window, embedding.token_spans_many([d.text for d in window]), strict=True):
+            yield _Chunker(document, pieces, embedding).chunks(room, parser)
+
+
+def _windows(documents: Iterable[Document]) -> Iterator[list[Document]]:
+    """Runs of documents of about a million characters: word pieces of so much text take some 100 MB."""
+    window: list[Document] = []
+    n_characters = 0
+    for document in documents:
+        window.append(document)
+        n_characters += len(document.text)
+        if n_characters >= _WINDOW:
+            yield window
+            window, n_characters = [], 0
+    if window:
+        yield window
 
 
 def room_for(config: IndexConfig, embedding: Tokenized) -> Room:
@@ -92,8 +108,8 @@ class _Chunker:
         room = room.within(self.limit - self.reserve)
         spans = list(self._cut(room) if parser is None else self._cut_by(parser, room))
         places_ = self._places(spans)
-        for n in reversed(self._too_long(spans, places_)):
-            spans[n : n + 1] = self._halves(spans[n], room)
+        if long := self._too_long(spans, places_):
+            spans = [p for n, span in enumerate(spans) for p in (self._halves(span, room) if n in long else [span])]
             places_ = self._places(spans)
         return [self._chunk(n, *each) for n, each in enumerate(zip(spans, places_, strict=True))]
 
@@ -131,7 +147,7 @@ class _Chunker:
         found = places(self.document.sections, [start for start, _end in spans])
         return [replace(place, headings=self.carried.get(place.headings, ())) for place in found]
 
-    def _too_long(self, spans: Sequence[Span], places_: Sequence[Place]) -> list[int]:
+    def _too_long(self, spans: Sequence[Span], places_: Sequence[Place]) -> set[int]:
         """Numbers of the chunks that turn out longer than the embedder's limit.
 
         A stretch may have more word pieces alone than inside the text, where it begins or ends
@@ -139,11 +155,12 @@ class _Chunker:
         """
         near = [n for n, span in enumerate(spans) if self.ruler.tokens(*span) > _NEAR * (self.limit - self.reserve)]
         texts = ["\n".join([" > ".join(places_[n].headings), self.document.text[slice(*spans[n])]]) for n in near]
-        return [n for n, count in zip(near, self._counts(texts), strict=True) if count > self.limit]
+        return {n for n, count in zip(near, self._counts(texts), strict=True) if count > self.limit}
 
     def _halves(self, span: Span, room: Room) -> list[Span]:
         """The span in pieces that fit when they are counted alone."""
-        half = replace(room, tokens=max(1, self.ruler.tokens(*span) // 2), characters=max(1, (span[1] - span[0]) // 2 + 1))
+        tokens, characters = self.ruler.tokens(*span), span[1] - span[0]
+        half = replace(room, tokens=max(1, tokens // 2), characters=characters // 2 + 1)
         pieces = split_long(self.document.text, span, self.ruler, half)
         most = self.limit - self.reserve
         counts = self._counts([self.document.text[slice(*piece)] for piece in pieces])
@@ -156,7 +173,6 @@ class _Chunker:
     def _chunk(self, ordinal: int, span: Span, place: Place) -> Chunk:
         start, end = span
         text = self.document.text[start:end]
-        found = detect(text)
         return Chunk(
             id=f"{self.document.id}#{ordinal}",
             document_id=self.document.id,
@@ -167,6 +183,6 @@ class _Chunker:
             end=end,
             headings=place.headings,
             page=place.page,
-            language=self.language if found == "und" else found,
+            language=detect(text, self.language),
             metadata=self.document.metadata,
         )

@@ -51,7 +51,7 @@ class SentenceChunker(NodeParser):
     def _postprocess_parsed_nodes(
         self, nodes: list[BaseNode], parent_doc_map: dict[str, LlamaDocument]
     ) -> list[BaseNode]:
-        """LlamaIndex's relations and metadata, with our offsets: its search takes the first equal text for the right one."""
+        """LlamaIndex's relations and metadata with our offsets: its search may find an equal text too early."""
         spans = [(node.start_char_idx, node.end_char_idx) for node in nodes if isinstance(node, TextNode)]
         done = super()._postprocess_parsed_nodes(nodes, parent_doc_map)
         for node, (start, end) in zip(done, spans, strict=True):

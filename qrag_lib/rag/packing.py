@@ -113,9 +113,7 @@ def units_of(text: str, ruler: Ruler, room: Room, language: str) -> Iterator[Uni
         previous = block[-1][1]
 
 
-def regions(
-    units: Sequence[Unit], sections: Sequence[Section], ruler: Ruler, room: Room
-) -> Iterator[Sequence[Unit]]:
+def regions(units: Sequence[Unit], sections: Sequence[Section], ruler: Ruler, room: Room) -> Iterator[Sequence[Unit]]:
     """Runs of units between headings, sheets, slides and records; a tiny run joins its neighbour."""
     borders = {s.start for s in sections if s.kind in _APART or (s.kind == "heading" and s.level <= _DEEPEST)}
     starts = [unit.start for unit in units]
