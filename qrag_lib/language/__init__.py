@@ -9,7 +9,7 @@ from __future__ import annotations
 from qrag_lib.language.detection import LANGUAGES, Language, detect
 from qrag_lib.language.segmentation import blocks, paragraphs, sentences
 from qrag_lib.language.stopwords import STOP_WORDS
-from qrag_lib.language.terms import ANALYZER, fold, terms, words
+from qrag_lib.language.analysis import ANALYZER, fold, terms, words
 
 __all__ = [
     "ANALYZER",
