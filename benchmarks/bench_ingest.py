@@ -13,11 +13,16 @@ from collections.abc import Sequence
 from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from benchmarks.llamaindex import DefaultPipeline, timed_queries
 from benchmarks.processes import Outcome, fresh
 from benchmarks.report import Result
+from qrag_lib.progress import quiet
+
+if TYPE_CHECKING:
+    from qrag_lib.rag.catalog import Index
+    from qrag_lib.workspace import Workspace
 
 DEFAULT_FOLDER = Path("..") / "shared" / "data" / "docs" / "eips-en"
 QUICK_FILES = 60
@@ -47,13 +52,15 @@ def ingest_with_ours(folder: str, workspace: str) -> dict[str, Any]:
 
     with Workspace.open(workspace) as opened:
         started = time.perf_counter()
-        report = opened.ingest(folder, on_progress=_silent)
+        report = opened.ingest(folder, on_progress=quiet)
         seconds = time.perf_counter() - started
-        read, held = _coverage(opened)
+        index = opened.catalog.indexes.active()
+        assert index is not None
+        read, held = _coverage(opened, index)
         return {
             "seconds": seconds,
             "share": read / held,
-            "chunks": opened.catalog.chunks.count(opened.catalog.indexes.active().id),
+            "chunks": opened.catalog.chunks.count(index.id),
             "embedded": report.n_embedded,
             "stages": dict(report.seconds),
         }
@@ -66,6 +73,7 @@ def embed_alone(workspace: str) -> dict[str, Any]:
 
     catalog = Catalog(Path(workspace) / "catalog.db", read_only=True)
     index = catalog.indexes.active()
+    assert index is not None
     texts = {chunk.embedded_text for chunk in catalog.chunks.get(catalog.chunks.rows(index.id)).values()}
     catalog.close()
     started = time.perf_counter()
@@ -98,13 +106,12 @@ def _copy(folder: Path, target: Path, most: int | None) -> float:
     return sum(file.stat().st_size for file in files) / 1000
 
 
-def _coverage(workspace: Any) -> tuple[int, int]:
+def _coverage(workspace: Workspace, index: Index) -> tuple[int, int]:
     """(characters that the model has read, characters that are not space) of all documents."""
-    index = workspace.catalog.indexes.active()
     embedding = workspace.embedding(index)
     room = embedding.max_tokens - embedding.overhead_tokens
     read = held = 0
-    for document in workspace.catalog.documents.all():
+    for document in workspace.catalog.documents:
         if not document.version:
             continue
         text = workspace.catalog.documents.text(document.id)
@@ -180,7 +187,3 @@ def _results(
     for stage, spent in ours[-1].value["stages"].items():
         add(f"of that: {stage}", "time", spent, "s")
     return results
-
-
-def _silent(*_progress: object) -> None:
-    """No bar: the terminal's drawing is not measured."""

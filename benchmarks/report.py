@@ -58,10 +58,14 @@ def _read(path: Path) -> list[Result]:
     if not path.exists():
         return []
     with path.open(encoding="utf-8", newline="") as file:
-        return [
-            Result(**{**row, "value": float(row["value"]), "quick": row["quick"] == "True"})
-            for row in csv.DictReader(file)
-        ]
+        return [_result(row) for row in csv.DictReader(file)]
+
+
+def _result(row: dict[str, str]) -> Result:
+    value, quick = float(row["value"]), row["quick"] == "True"
+    return Result(
+        row["benchmark"], row["case"], row["measure"], value, row["unit"], row["target"], row["machine"], quick
+    )
 
 
 def _report(rows: Sequence[Result]) -> str:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
+from qrag_lib.progress import quiet
 from qrag_lib.rag.catalog import Catalog
 from qrag_lib.types import text_hash
 from qrag_lib.workspace import Workspace
@@ -28,12 +29,12 @@ def build_workspace(path: Path, size: int, folder: Path = FOLDER) -> Path:
     """A workspace of about `size` chunks at `path`."""
     files = sorted(folder.iterdir())[: max(5, min(REAL_FILES, size // 20))]
     with Workspace.open(path) as workspace:
-        workspace.ingest(files, on_progress=_silent)
+        workspace.ingest(files, on_progress=quiet)
         missing = size - _count(workspace)
         if missing > 0:
             records = path.with_suffix(".jsonl")
             _write_copies(workspace.catalog, records, missing)
-            workspace.ingest(records, on_progress=_silent)
+            workspace.ingest(records, on_progress=quiet)
             records.unlink()
     return path
 
@@ -73,7 +74,3 @@ def _disturbed(texts: Sequence[str], n: int, rng: random.Random) -> Iterator[str
 def _count(workspace: Workspace) -> int:
     index = workspace.catalog.indexes.active()
     return workspace.catalog.chunks.count(index.id) if index else 0
-
-
-def _silent(*_progress: object) -> None:
-    """No bar: its drawing is not measured."""

@@ -10,6 +10,7 @@ from tempfile import TemporaryDirectory
 
 from benchmarks.llamaindex import DefaultPipeline
 from benchmarks.report import Result, table
+from qrag_lib.progress import quiet
 from qrag_lib.rag.evaluate import EvaluationReport, compare, evaluate
 from qrag_lib.rag.question_sets import QuestionSet, load_question_set
 from qrag_lib.workspace import Workspace
@@ -71,7 +72,7 @@ def _run_set(folder: Path, pipeline: DefaultPipeline, most: int | None) -> Found
     records = [json.loads(line) for line in (folder / "corpus.jsonl").read_text("utf-8").splitlines()]
     answers = refusals = None
     with TemporaryDirectory(prefix="qrag-bench-") as scratch, Workspace.open(Path(scratch) / "whole") as workspace:
-        workspace.ingest(records, on_progress=_silent)
+        workspace.ingest(records, on_progress=quiet)
         reports = {mode: _searched(questions, workspace, mode) for mode in MODES}
         weight = workspace.search(questions[0].text).dense_weight
         if folder.name in ANSWERED:
@@ -100,7 +101,7 @@ def _with_half_removed(questions: QuestionSet, records: Sequence[dict[str, str]]
     halved = tuple(replace(q, answerable=not kept.isdisjoint(q.relevant)) for q in questions)
     halved = tuple(q if q.answerable else replace(q, relevant={}) for q in halved)
     with Workspace.open(path) as workspace:
-        workspace.ingest([record for record in records if record["id"] in kept], on_progress=_silent)
+        workspace.ingest([record for record in records if record["id"] in kept], on_progress=quiet)
         return evaluate(replace(questions, questions=halved), lambda text: workspace.search(text, DEPTH), workspace.ask)
 
 
@@ -179,7 +180,3 @@ def _csv(found: Sequence[Found]) -> str:
             for metric, score in (report.scores if report else {}).items():
                 lines.append(f"{each.name},{name},{metric},{score.mean:.4f},{score.low:.4f},{score.high:.4f},{score.n}")
     return "\n".join(lines) + "\n"
-
-
-def _silent(*_progress: object) -> None:
-    """No bar."""
