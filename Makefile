@@ -21,7 +21,7 @@ lab: .venv/.ready ## open the notebooks in JupyterLab
 	$(IN) -m jupyter lab notebooks
 
 bench: .venv/.ready ## measure ingest, query and memory, beside LlamaIndex's own pipeline
-	$(IN) -m experiments.bench
+	$(IN) -m benchmarks
 
 lint: .venv/.ready ## ruff (rules and format) and mypy --strict
 	$(IN) -m ruff check .

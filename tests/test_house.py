@@ -1,0 +1,249 @@
+"""The house stands as it was drawn: layers, import cost, packages, papers."""
+
+from __future__ import annotations
+
+import ast
+import re
+import runpy
+import subprocess
+import sys
+import time
+import tomllib
+from collections.abc import Iterator
+from functools import cache
+from importlib.metadata import packages_distributions
+from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
+from packaging.utils import canonicalize_name
+
+import qrag_lib
+
+ROOT = Path(__file__).parents[1]
+PACKAGE = ROOT / "qrag_lib"
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+
+LAYERS = (
+    {"errors"},
+    {"language", "types", "settings", "show", "i18n", "progress"},
+    {"models", "tracking"},
+    {"rag", "prompts"},
+    {"agents", "workflows", "analytics", "system"},
+    {"workspace"},
+    {"cli", "magics", "api", "ui", "demo", "__main__"},
+)
+INSIDE_RAG = ({"documents", "chunking"}, {"catalog", "stores"}, {"ingest", "retrieve"}, {"answer", "evaluate"})
+HOMES = {
+    "torch": ("models",),
+    "transformers": ("models",),
+    "accelerate": ("models",),
+    "chromadb": ("rag/stores",),
+    "sqlite3": ("rag/catalog",),
+    "mlflow": ("tracking", "prompts", "analytics"),
+    "papermill": ("workflows", "demo"),
+    "ipywidgets": ("ui",),
+    "fastapi": ("api",),
+    "dotenv": ("settings",),
+    "rich": ("progress",),
+    "babel": ("i18n",),
+    "filelock": ("rag",),
+}
+MISSION = set(
+    ["jupyterlab", "ipywidgets", "voila", "llama-index", "transformers", "accelerate", "torch", "chromadb", "mlflow"]
+)
+MISSION |= {"papermill", "pytest", "nbval"}
+HEAVY = {"torch", "transformers", "chromadb", "llama_index", "mlflow"}
+
+
+def modules() -> list[Path]:
+    return sorted(PACKAGE.rglob("*.py"))
+
+
+def dotted(path: Path) -> str:
+    return ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+
+
+def tree(path: Path) -> ast.Module:
+    return ast.parse(path.read_text("utf-8"))
+
+
+def at_top(node: ast.AST) -> Iterator[ast.AST]:
+    """What runs at import: not what stands in functions or under `if TYPE_CHECKING`."""
+    for child in ast.iter_child_nodes(node):
+        if isinstance(child, (ast.FunctionDef, ast.AsyncFunctionDef)):
+            continue
+        if isinstance(child, ast.If) and "TYPE_CHECKING" in ast.unparse(child.test):
+            continue
+        yield child
+        yield from at_top(child)
+
+
+def imported(nodes: Iterator[ast.AST]) -> Iterator[str]:
+    for node in nodes:
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, "imports are absolute"
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def part(name: str, depth: int = 1) -> str:
+    pieces = name.split(".")
+    return pieces[depth] if len(pieces) > depth else ""
+
+
+def rank(name: str, layers: tuple[set[str], ...], depth: int = 1) -> int | None:
+    return next((i for i, layer in enumerate(layers) if part(name, depth) in layer), None)
+
+
+@pytest.mark.parametrize("path", modules(), ids=dotted)
+def test_imports_point_down(path: Path) -> None:
+    here = dotted(path)
+    if here == "qrag_lib":
+        return
+    assert rank(here, LAYERS) is not None, f"{here} has no place in the layers"
+    for name in imported(ast.walk(tree(path))):
+        if name.startswith("qrag_lib.") and (there := rank(name, LAYERS)) is not None:
+            assert there <= rank(here, LAYERS), f"{here} imports {name}"
+        if here.startswith("qrag_lib.rag.") and name.startswith("qrag_lib.rag."):
+            upper, lower = rank(here, INSIDE_RAG, 2), rank(name, INSIDE_RAG, 2)
+            assert upper is None or lower is None or lower <= upper, f"{here} imports {name}"
+
+
+def test_no_import_ring() -> None:
+    names = {dotted(path): path for path in modules()}
+    edges = {here: {_module(n, names) for n in imported(at_top(tree(p)))} - {here, ""} for here, p in names.items()}
+    waiting = dict(edges)
+    while free := [here for here, there in waiting.items() if not there & waiting.keys()]:
+        for here in free:
+            del waiting[here]
+    assert not waiting, f"these import each other: {sorted(waiting)}"
+
+
+def _module(name: str, names: dict[str, Path]) -> str:
+    """The module that an imported name stands in; `qrag_lib` itself only starts its modules."""
+    found = name if name in names else name.rpartition(".")[0]
+    return found if found in names and found != "qrag_lib" else ""
+
+
+@pytest.mark.parametrize("library", HOMES)
+def test_each_outside_library_has_one_home(library: str) -> None:
+    for path in modules():
+        if any(name.split(".")[0] == library for name in imported(ast.walk(tree(path)))):
+            where = path.relative_to(PACKAGE).as_posix()
+            assert where.startswith(HOMES[library]), f"{where} imports {library}"
+
+
+def test_every_imported_package_is_declared() -> None:
+    wanted = [*PROJECT["dependencies"], *PROJECT["optional-dependencies"]["dev"]]
+    declared = {canonicalize_name(Requirement(text).name) for text in wanted} | {"llama-index-core"}
+    names = {name.split(".")[0] for path in modules() for name in imported(ast.walk(tree(path)))}
+    homes = packages_distributions()
+    for name in names - sys.stdlib_module_names - {"qrag_lib"}:
+        assert {canonicalize_name(owner) for owner in homes[name]} & declared, f"add {name} to pyproject.toml"
+
+
+def test_every_declared_package_is_used() -> None:
+    names = {name.split(".")[0] for path in modules() for name in imported(ast.walk(tree(path)))}
+    used = {canonicalize_name(owner) for name in names for owner in packages_distributions().get(name, ())}
+    declared = {canonicalize_name(Requirement(text).name) for text in PROJECT["dependencies"]}
+    assert declared - used <= MISSION
+
+
+def fresh(code: str) -> tuple[set[str], float]:
+    """The heavy packages that the code loads in a new process, and the seconds of the best of three runs."""
+    script = f"import sys\n{code}\nprint('loaded', *(sys.modules.keys() & {HEAVY}), file=sys.stderr)"
+    best, loaded = 99.0, set[str]()
+    for _attempt in range(3):
+        began = time.perf_counter()
+        done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+        best = min(best, time.perf_counter() - began)
+        loaded |= set(done.stderr.split("loaded", 1)[1].split())
+    return loaded, best
+
+
+HELP = "import contextlib\nfrom qrag_lib.cli import main\nwith contextlib.suppress(SystemExit): main(['--help'])"
+
+
+@pytest.mark.parametrize("code", ["import qrag_lib", "from qrag_lib import Answer, Settings, Hits", HELP])
+def test_importing_is_light_and_fast(code: str) -> None:
+    loaded, seconds = fresh(code)
+    assert loaded == set()
+    assert seconds < 0.5
+
+
+def test_every_public_name_is_exported_and_there() -> None:
+    assert sorted(qrag_lib.__all__) == qrag_lib.__all__
+    for name in qrag_lib.__all__:
+        assert getattr(qrag_lib, name).__name__ == name
+
+
+def test_what_type_checkers_see_is_what_is_exported() -> None:
+    branch = next(node for node in tree(PACKAGE / "__init__.py").body if isinstance(node, ast.If))
+    assert sorted(name.rpartition(".")[2] for name in imported(ast.walk(branch))) == qrag_lib.__all__
+
+
+def test_an_unknown_public_name_lists_the_known_ones() -> None:
+    with pytest.raises(AttributeError, match="has no attribute 'Anwser'; it has Answer"):
+        qrag_lib.Anwser  # noqa: B018
+
+
+# --- packages -----------------------------------------------------------------------------------
+
+
+@cache
+def lock() -> dict[str, str]:
+    lines = (ROOT / "requirements.lock").read_text("utf-8").splitlines()
+    assert all(re.fullmatch(r"[a-z0-9-]+==[0-9][0-9a-z.]*", line) for line in lines), "only name==version"
+    return dict(line.split("==") for line in lines)
+
+
+def test_the_lock_holds_what_the_project_needs_and_nothing_else() -> None:
+    assert runpy.run_path(str(ROOT / ".ci" / "lock"))["locked"]() == lock()
+
+
+def test_the_lock_meets_every_declared_limit() -> None:
+    for text in sum(PROJECT["optional-dependencies"].values(), PROJECT["dependencies"]):
+        requirement = Requirement(text)
+        assert lock()[canonicalize_name(requirement.name)] in requirement.specifier, text
+
+
+def test_the_packages_of_the_mission_are_declared() -> None:
+    mission = (
+        "jupyterlab ipywidgets voila llama-index transformers accelerate torch chromadb mlflow papermill pytest nbval"
+    )
+    declared = {canonicalize_name(Requirement(text).name): Requirement(text) for text in PROJECT["dependencies"]}
+    assert set(mission.split()) <= declared.keys()
+    assert str(declared["torch"].specifier) == "==2.13.0"
+
+
+def test_conda_gets_the_same_versions() -> None:
+    import yaml
+
+    wanted = yaml.safe_load((ROOT / "environment.yml").read_text("utf-8"))["dependencies"]
+    python = next(name for name in wanted if str(name).startswith("python=")).removeprefix("python=")
+    assert f"{python}.0" in SpecifierSet(PROJECT["requires-python"])
+    assert wanted[-1] == {"pip": ["-r requirements.lock", "-e ."]}
+
+
+def test_the_version_is_the_same_everywhere() -> None:
+    assert PROJECT["version"] == qrag_lib.__version__
+    assert f"## {qrag_lib.__version__}" in (ROOT / "CHANGELOG.md").read_text("utf-8")
+
+
+def test_make_help_lists_every_target() -> None:
+    printed = subprocess.run(["make", "-s", "help"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    targets = re.findall(r"^([a-z0-9]+):", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE)
+    assert re.findall(r"make (\S+)", printed) == targets
+    assert {"run", "test", "lab", "bench", "lint", "help"} <= set(targets)
+
+
+def test_nothing_names_the_machine_it_was_written_on() -> None:
+    listed = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True)
+    if listed.returncode:
+        pytest.skip("not a git checkout")
+    for name in listed.stdout.splitlines():
+        if (path := ROOT / name).is_file():
+            assert str(ROOT).encode() not in path.read_bytes(), name
