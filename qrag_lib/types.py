@@ -83,6 +83,12 @@ class Document:
         """Pages, sheets or slides; at least 1."""
         return max(1, sum(s.kind in ("page", "sheet", "slide") for s in self.sections))
 
+    def __str__(self) -> str:
+        return show.document_text(self)
+
+    def _repr_html_(self) -> str:
+        return show.document_html(self)
+
 
 @dataclass(frozen=True, slots=True)
 class Chunk:

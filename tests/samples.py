@@ -37,6 +37,17 @@ def verdicts(name: str = "scan.pdf") -> t.Verdicts:
     return t.Verdicts((good, t.Verdict(name, "application/pdf", refusal=report(name).refused[0])))
 
 
+def document(text: str = PASSAGE, name: str = "contrato.pdf") -> t.Document:
+    return t.Document("d1", name, text, (t.Section("page", "1", 0, len(text)),), media_type="application/pdf")
+
+
 def hostile(text: str) -> list[object]:
     """Every kind of value, with `text` everywhere a document or a person could put it."""
-    return [answer(text, text, text), refusal(text, text), hits(text, text), report(text, text), verdicts(text)]
+    return [
+        answer(text, text, text),
+        refusal(text, text),
+        hits(text, text),
+        report(text, text),
+        verdicts(text),
+        document(text, text),
+    ]

@@ -64,7 +64,7 @@ def exit_of(value: object) -> Exit:
         return Exit.SOME_REFUSED
     if isinstance(value, Verdicts) and not all(each.ok for each in value):
         return Exit.SOME_REFUSED
-    return Exit.DONE if getattr(value, "ok", True) else Exit.DAMAGED
+    return Exit.DONE if getattr(value, "healthy", True) else Exit.DAMAGED
 
 
 def listed() -> Iterator[str]:

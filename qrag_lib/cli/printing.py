@@ -24,7 +24,7 @@ def speak_utf8() -> None:
 def result(value: object, options: Namespace) -> None:
     """The value: one JSON document for a program, its text for people."""
     if value is not None:
-        sys.stdout.write((dumps(value) if options.json else str(value).rstrip()) + "\n")
+        sys.stdout.write((dumps(value) if options.json else plain(value).rstrip()) + "\n")
         sys.stdout.flush()
 
 

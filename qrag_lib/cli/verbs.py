@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 from argparse import Namespace
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,6 +16,18 @@ if TYPE_CHECKING:
     from qrag_lib.workspace import Workspace
 
 Verb = Callable[[Namespace], object]
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """Part of a document's text, from character `start` on."""
+
+    document: str
+    start: int
+    text: str
+
+    def __str__(self) -> str:
+        return self.text
 
 
 def ingest(options: Namespace) -> object:
@@ -31,9 +45,19 @@ def ingest(options: Namespace) -> object:
 
 
 def validate(options: Namespace) -> object:
-    """Say which files could be ingested."""
-    with _open(options, create=True) as workspace:
-        return workspace.validate(_source(options))
+    """Say which files could be ingested; no workspace is needed for it."""
+    from qrag_lib.progress import shown
+    from qrag_lib.rag.documents import Limits, validate
+    from qrag_lib.types import Verdicts
+
+    found = _settings(options)
+    limits = Limits(int(found.max_file_mib * 2**20), found.max_read_s, int(found.max_read_mib))
+    with shown() as tell:
+        verdicts = []
+        for verdict in validate(options.source, limits):
+            verdicts.append(verdict)
+            tell("read", len(verdicts))
+    return Verdicts(tuple(verdicts))
 
 
 def search(options: Namespace) -> object:
@@ -63,11 +87,12 @@ def documents(options: Namespace) -> object:
 
 
 def show(options: Namespace) -> object:
-    """The text of a document, or a stretch of it."""
+    """A document as it was read, or a stretch of its text."""
     with _open(options) as workspace:
         if options.start is None and options.end is None:
             return workspace.show(options.document)
-        return workspace.passage(options.document, options.start or 0, options.end)
+        start, end = options.start or 0, sys.maxsize if options.end is None else options.end
+        return Stretch(options.document, start, workspace.passage(options.document, start, end))
 
 
 def forget(options: Namespace) -> object:

@@ -19,13 +19,15 @@ from qrag_lib.show.blocks import Html, panel_html, rows_html, table_html, table_
 from qrag_lib.show.exact import dumps, to_json
 from qrag_lib.show.figures import duration, number, percent, size
 from qrag_lib.show.neutral import escape, excerpt, line, plain
-from qrag_lib.show.notebook import answer_html, hits_html, report_html, verdicts_html
-from qrag_lib.show.terminal import answer_text, hits_text, report_text, verdicts_text
+from qrag_lib.show.notebook import answer_html, document_html, hits_html, report_html, verdicts_html
+from qrag_lib.show.terminal import answer_text, document_text, hits_text, report_text, verdicts_text
 
 __all__ = [
     "Html",
     "answer_html",
     "answer_text",
+    "document_html",
+    "document_text",
     "dumps",
     "duration",
     "escape",

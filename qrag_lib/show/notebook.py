@@ -13,7 +13,10 @@ from qrag_lib.show.look import page
 from qrag_lib.show.neutral import escape, excerpt, line
 
 if TYPE_CHECKING:
-    from qrag_lib.types import Answer, Citation, Hit, Hits, IngestReport, Refusal, Sentence, Verdict, Verdicts
+    from qrag_lib.types import Answer, Citation, Document, Hit, Hits, IngestReport, Refusal, Sentence, Verdict, Verdicts
+
+
+SHOWN = 20_000  # characters of a document's text that a notebook is given
 
 
 def answer_html(answer: Answer) -> str:
@@ -31,6 +34,14 @@ def hits_html(hits: Hits) -> str:
     rows = [(i, _passage(hit), _scores(hit, best)) for i, hit in enumerate(hits, 1)]
     table = table_html(["", _("passage"), _("score")], rows)
     return page(head, str(table), f'<div class="soft">{escape(wording.found(hits))}</div>')
+
+
+def document_html(document: Document) -> str:
+    """A document's name and kind, and its text to unfold; of a long one the beginning."""
+    head = f'<div class="q">{escape(line(document.name))}</div>'
+    cut = "…" if len(document.text) > SHOWN else ""
+    text = f'<div class="text">{escape(document.text[:SHOWN])}{cut}</div>'
+    return page(head, f'<div class="soft">{escape(wording.described(document))}</div>', _folded(_("text"), text))
 
 
 def report_html(report: IngestReport) -> str:

@@ -9,10 +9,10 @@ from qrag_lib.i18n import _
 from qrag_lib.show import wording
 from qrag_lib.show.blocks import bar_text, table_text, wrapped
 from qrag_lib.show.figures import duration, number
-from qrag_lib.show.neutral import excerpt, line
+from qrag_lib.show.neutral import excerpt, line, plain
 
 if TYPE_CHECKING:
-    from qrag_lib.types import Answer, Citation, Hit, Hits, IngestReport, Refusal, Verdicts
+    from qrag_lib.types import Answer, Citation, Document, Hit, Hits, IngestReport, Refusal, Verdicts
 
 
 def answer_text(answer: Answer) -> str:
@@ -27,6 +27,11 @@ def hits_text(hits: Hits) -> str:
         return f"{wrapped(hits.question)}\n\n{wording.nothing_found()}"
     passages = "\n\n".join(_hit(i, hit) for i, hit in enumerate(hits, 1))
     return f"{wrapped(hits.question)}\n\n{passages}\n\n{wording.found(hits)}"
+
+
+def document_text(document: Document) -> str:
+    """A document's name and kind, and its whole text."""
+    return f"{line(document.name)}\n{wording.described(document)}\n\n{plain(document.text)}"
 
 
 def report_text(report: IngestReport) -> str:

@@ -10,13 +10,20 @@ from qrag_lib.show.figures import duration, number, percent
 from qrag_lib.show.neutral import line
 
 if TYPE_CHECKING:
-    from qrag_lib.types import Answer, Chunk, Citation, Hits, IngestReport, Verdicts
+    from qrag_lib.types import Answer, Chunk, Citation, Document, Hits, IngestReport, Verdicts
 
 
 def place(of: Chunk | Citation) -> str:
     """Where a passage stands: document, page and headings."""
     parts = (of.document_name, _page(of.page or ""), " › ".join(of.headings))
     return line(" · ".join(part for part in parts if part))
+
+
+def described(document: Document) -> str:
+    """What a document is: its type, pages and length."""
+    pages = ngettext("{n} page", "{n} pages", document.n_pages).format(n=number(document.n_pages))
+    characters = _("{n} characters").format(n=number(len(document.text)))
+    return " · ".join([line(document.media_type), pages, characters])
 
 
 def author(answer: Answer) -> str:
