@@ -37,9 +37,9 @@ class Catalog:
         return self.database.generation()
 
     @contextmanager
-    def write(self) -> Iterator[None]:
-        """One transaction and one generation: all of it is seen, or nothing."""
-        with self.database.write():
+    def write(self, *, visible: bool = True) -> Iterator[None]:
+        """One transaction: all of it is seen, or nothing. visible: readers have to look again."""
+        with self.database.write(visible=visible):
             yield
 
     @contextmanager

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import random
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from qrag_lib.rag.catalog.database import Database
 from qrag_lib.rag.catalog.filters import Condition, condition
@@ -49,8 +49,7 @@ class Chunks:
     def delete(self, document_ids: Iterable[str], index_id: str | None = None) -> None:
         """Remove documents' chunks and terms from one index, or from all."""
         for document_id in document_ids:
-            held = self._database.read("SELECT index_id FROM indexed WHERE document_id = ?", (document_id,))
-            for (held_id,) in held if index_id is None else [(index_id,)]:
+            for held_id in self.held_by(document_id) if index_id is None else [index_id]:
                 place = (held_id, document_id)
                 where = "index_id = ? AND document_id = ?"
                 self._database.run(
@@ -58,6 +57,49 @@ class Chunks:
                 )
                 self._database.run(f"DELETE FROM chunks WHERE {where}", place)
                 self._database.run(f"DELETE FROM indexed WHERE {where}", place)
+
+    def holds(self, index_id: str, document_id: str, content: str) -> bool:
+        """Whether the index holds that content of the document."""
+        sql = "SELECT 1 FROM indexed WHERE index_id = ? AND document_id = ? AND content = ?"
+        return bool(self._database.read(sql, (index_id, document_id, content)))
+
+    def held_by(self, document_id: str) -> list[str]:
+        """Ids of the indexes that hold some version of the document."""
+        sql = "SELECT index_id FROM indexed WHERE document_id = ?"
+        return [row[0] for row in self._database.read(sql, (document_id,))]
+
+    def purge(self, index_id: str) -> None:
+        """Merge the index terms into one segment, so that those of deleted chunks are gone from the file."""
+        table = terms_table(index_id)
+        with self._database.write(visible=False):
+            self._database.run(f"INSERT INTO {table} ({table}) VALUES ('optimize')")
+
+    def terms_off(self, index_id: str) -> int:
+        """How many chunks have no index terms, or terms no chunk."""
+        table = terms_table(index_id)
+        if not self._database.read("SELECT 1 FROM sqlite_master WHERE name = ?", (table,)):
+            return self.count(index_id)
+        sql = (
+            f"SELECT (SELECT count(*) FROM chunks WHERE index_id = ? AND row NOT IN (SELECT rowid FROM {table}))"
+            f" + (SELECT count(*) FROM {table} WHERE rowid NOT IN (SELECT row FROM chunks WHERE index_id = ?))"
+        )
+        return int(self._database.read(sql, (index_id, index_id))[0][0])
+
+    def rebuild_terms(self, index_id: str, terms: Callable[[Chunk], str]) -> None:
+        """Make the index terms of all chunks anew, inside `write`."""
+        table = terms_table(index_id)
+        self._database.run(f"DROP TABLE IF EXISTS {table}")
+        self._database.run(FTS.format(table=table))
+        for row, chunk in self.get(self.rows(index_id)).items():
+            self._database.run(f"INSERT INTO {table} (rowid, terms) VALUES (?, ?)", (row, terms(chunk)))
+
+    def out_of_place(self, index_id: str) -> list[int]:
+        """Rows of chunks whose text is not `text[start:end]` of their document."""
+        wrong = []
+        for (document_id,) in self._database.read("SELECT document_id FROM indexed WHERE index_id = ?", (index_id,)):
+            (text,) = self._database.read("SELECT text FROM texts WHERE document_id = ?", (document_id,))[0]
+            wrong += [row for row, c in self.of_document(index_id, document_id) if text[c.start : c.end] != c.text]
+        return wrong
 
     def match(
         self, index_id: str, terms: Sequence[str], limit: int, filters: Sequence[Filter] = ()
@@ -67,7 +109,9 @@ class Chunks:
             return []
         table, where = terms_table(index_id), condition(filters)
         query = " OR ".join('"' + term.replace('"', '""') + '"' for term in dict.fromkeys(terms))
-        joined = f" JOIN chunks c ON c.row = {table}.rowid JOIN documents d ON d.id = c.document_id" if where.sql else ""
+        joined = (
+            f" JOIN chunks c ON c.row = {table}.rowid JOIN documents d ON d.id = c.document_id" if where.sql else ""
+        )
         rows = self._database.read(
             f"SELECT {table}.rowid, bm25({table}) AS score FROM {table}{joined}"
             f" WHERE {table} MATCH ?{where.sql and ' AND ' + where.sql} ORDER BY score, {table}.rowid LIMIT ?",
@@ -75,7 +119,9 @@ class Chunks:
         )
         return [(int(row), -float(score)) for row, score in rows]
 
-    def rows_of_texts(self, index_id: str, hashes: Sequence[str], filters: Sequence[Filter] = ()) -> dict[str, list[int]]:
+    def rows_of_texts(
+        self, index_id: str, hashes: Sequence[str], filters: Sequence[Filter] = ()
+    ) -> dict[str, list[int]]:
         """Rows of the chunks with those text hashes that meet the filters."""
         where = condition(filters)
         found: dict[str, list[int]] = {}
@@ -106,8 +152,18 @@ class Chunks:
     def sample(self, index_id: str, n: int, seed: int = 0) -> list[tuple[int, Chunk]]:
         """At most n chunks, drawn without regard to their order and the same for the same index."""
         rows = self.rows(index_id)
-        drawn = sorted(random.Random(seed).sample(rows, min(n, len(rows))))  # noqa: S311
+        drawn = sorted(random.Random(seed).sample(rows, min(n, len(rows))))
         return sorted(self.get(drawn).items())
+
+    def counts_by_document(self, index_id: str) -> dict[str, int]:
+        """Number of chunks of each document."""
+        sql = "SELECT document_id, count(*) FROM chunks WHERE index_id = ? GROUP BY document_id"
+        return dict(self._database.read(sql, (index_id,)))
+
+    def last_row(self, index_id: str) -> int:
+        """The highest row of an index; 0 where it is empty."""
+        sql = "SELECT coalesce(max(row), 0) FROM chunks WHERE index_id = ?"
+        return int(self._database.read(sql, (index_id,))[0][0])
 
     def count(self, index_id: str, filters: Sequence[Filter] = ()) -> int:
         """Number of chunks in an index that meet the filters."""

@@ -153,8 +153,8 @@ class Database:
             return int(self._connection.execute(sql, parameters).lastrowid or 0)
 
     @contextmanager
-    def write(self) -> Iterator[None]:
-        """One transaction and one generation; an inner `write` joins the outer one."""
+    def write(self, *, visible: bool = True) -> Iterator[None]:
+        """One transaction, and one generation where readers can see the change; an inner one joins the outer."""
         if self.read_only:
             raise WorkspaceReadOnly(
                 _("{path} was opened to be read only").format(path=self.path.parent),
@@ -162,7 +162,7 @@ class Database:
             )
         with self._transaction("BEGIN IMMEDIATE"):
             yield
-            if self._depth == 1:
+            if self._depth == 1 and visible:
                 self.run("UPDATE meta SET value = value + 1 WHERE key = 'generation'")
 
     @contextmanager

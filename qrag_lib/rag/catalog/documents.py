@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 
 from qrag_lib.errors import NotFound
@@ -11,9 +11,7 @@ from qrag_lib.i18n import _
 from qrag_lib.rag.catalog.database import Database
 from qrag_lib.types import Document, Refusal, Section, text_hash
 
-COLUMNS = (
-    "id, name, source, path, media_type, language, n_pages, n_characters, version, content, stamp, reason, message, hint"
-)
+COLUMNS = "id, name, source, path, media_type, language, n_pages, n_characters, version, content, stamp, reason, message, hint"
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,6 +162,17 @@ class Documents:
             source=row.source,
             path=row.path,
         )
+
+    def rows_naming(self, ids: Sequence[str]) -> dict[str, int]:
+        """How many rows of each table still name one of the documents."""
+        listed = json.dumps(list(ids))
+        columns = {"documents": "id", "texts": "document_id", "chunks": "document_id", "indexed": "document_id"}
+        return {
+            table: int(self._database.read(
+                f"SELECT count(*) FROM {table} WHERE {column} IN (SELECT value FROM json_each(?))", (listed,)
+            )[0][0])
+            for table, column in columns.items()
+        }  # fmt: skip
 
     def count(self) -> int:
         """Documents that have text."""

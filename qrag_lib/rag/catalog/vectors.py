@@ -57,14 +57,10 @@ class Vectors:
 
     def get(self, model_id: str, hashes: Sequence[str]) -> tuple[list[str], Vectors32]:
         """(hashes found, their vectors (n, d)), in no particular order."""
-        sql = "SELECT text_hash, vector FROM vectors WHERE model_id = ? AND text_hash IN (SELECT value FROM json_each(?))"
+        sql = (
+            "SELECT text_hash, vector FROM vectors WHERE model_id = ? AND text_hash IN (SELECT value FROM json_each(?))"
+        )
         return _matrix(self._database.read(sql, (model_id, json.dumps(list(hashes)))))
-
-    def live(self, model_id: str, index_id: str, after: int = 0, up_to: int | None = None) -> tuple[list[str], Vectors32]:
-        """Vectors that the index uses, with `after < seq <= up_to`, in the order they were stored."""
-        last = self.last(model_id) if up_to is None else up_to
-        sql = f"SELECT text_hash, vector FROM vectors WHERE model_id = ? AND seq > ? AND seq <= ? AND {LIVE} ORDER BY seq"
-        return _matrix(self._database.read(sql, (model_id, after, last, index_id)))
 
     def live_batches(
         self, model_id: str, index_id: str, after: int, size: int
@@ -78,14 +74,26 @@ class Vectors:
             after = rows[-1][2]
             yield _matrix([row[:2] for row in rows])
 
-    def of_rows(self, model_id: str, index_id: str, filters: Sequence[Filter]) -> tuple[list[int], Vectors32]:
-        """(chunk rows that meet the filters, their vectors)."""
+    def of_chunks_beyond(self, model_id: str, index_id: str, row: int, after: int) -> tuple[list[str], Vectors32]:
+        """(text hashes, vectors) of the chunks beyond `row` whose vectors have numbers beyond `after`."""
+        return _matrix(
+            self._database.read(
+                "SELECT DISTINCT v.text_hash, v.vector FROM chunks c JOIN vectors v ON v.model_id = ?"
+                " AND v.text_hash = c.text_hash AND v.seq > ? WHERE c.index_id = ? AND c.row > ?",
+                (model_id, after, index_id, row),
+            )
+        )
+
+    def of_rows(
+        self, model_id: str, index_id: str, filters: Sequence[Filter], limit: int
+    ) -> tuple[list[int], Vectors32]:
+        """(chunk rows that meet the filters, their vectors), at most `limit` of them."""
         where = condition(filters)
         sql = (
             f"SELECT c.row, v.vector FROM {JOIN} JOIN vectors v ON v.model_id = ? AND v.text_hash = c.text_hash"
-            f" WHERE c.index_id = ?{where.sql and ' AND ' + where.sql} ORDER BY c.row"
+            f" WHERE c.index_id = ?{where.sql and ' AND ' + where.sql} ORDER BY c.row LIMIT ?"
         )
-        return _matrix(self._database.read(sql, (model_id, index_id, *where.parameters)))
+        return _matrix(self._database.read(sql, (model_id, index_id, *where.parameters, limit)))
 
     def count_live(self, model_id: str, index_id: str, after: int = 0) -> int:
         """How many vectors beyond `after` the index uses."""
@@ -105,11 +113,19 @@ class Vectors:
         sql = "SELECT coalesce(max(seq), 0) FROM vectors WHERE model_id = ?"
         return int(self._database.read(sql, (model_id,))[0][0])
 
+    def live_hashes(self, model_id: str, index_id: str, up_to: int) -> set[str]:
+        """Texts that the index uses and whose vectors have numbers up to `up_to`."""
+        sql = f"SELECT text_hash FROM vectors WHERE model_id = ? AND seq <= ? AND {LIVE}"
+        return {row[0] for row in self._database.read(sql, (model_id, up_to, index_id))}
+
+    def count_unused(self) -> int:
+        """Vectors that no chunk of any index uses."""
+        sql = "SELECT count(*) FROM vectors WHERE text_hash NOT IN (SELECT text_hash FROM chunks)"
+        return int(self._database.read(sql)[0][0])
+
     def delete_unused(self) -> int:
         """Remove vectors that no chunk of any index uses; returns how many."""
-        return self._database.run(
-            "DELETE FROM vectors WHERE text_hash NOT IN (SELECT text_hash FROM chunks)"
-        )
+        return self._database.run("DELETE FROM vectors WHERE text_hash NOT IN (SELECT text_hash FROM chunks)")
 
 
 def _matrix(rows: list[tuple[Any, ...]]) -> tuple[list[Any], Vectors32]:

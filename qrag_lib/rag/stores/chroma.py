@@ -113,11 +113,19 @@ def check_files(path: Path) -> int:
 
 def delete_others(root: Path, keep: Iterable[str]) -> list[str]:
     """Remove folders of vectors that are not to be kept, finished or not; returns their names."""
-    kept = set(keep)
-    gone = [folder for folder in sorted(root.iterdir()) if folder.name not in kept] if root.is_dir() else []
-    for folder in gone:
-        shutil.rmtree(folder, ignore_errors=True) if folder.is_dir() else folder.unlink(missing_ok=True)
-    return [folder.name for folder in gone]
+    gone = strangers(root, keep)
+    for name in gone:
+        path = root / name
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink(missing_ok=True)
+    return gone
+
+
+def strangers(root: Path, keep: Iterable[str]) -> list[str]:
+    """Names in the folder of vectors that are not among those to keep."""
+    return sorted({entry.name for entry in root.iterdir()} - set(keep)) if root.is_dir() else []
 
 
 def _fill(folder: Path, batches: Iterable[tuple[Sequence[str], Vectors32]]) -> int:
@@ -145,7 +153,9 @@ def _client(path: Path) -> Any:
 
 
 def _files(path: Path) -> list[Path]:
-    return sorted(file for file in path.rglob("*") if file.is_file() and file.name != MANIFEST and "-" not in file.suffix)
+    return sorted(
+        file for file in path.rglob("*") if file.is_file() and file.name != MANIFEST and "-" not in file.suffix
+    )
 
 
 def _sync(path: Path) -> None:

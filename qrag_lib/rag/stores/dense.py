@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -25,27 +25,42 @@ DEAD_SHARE = 0.3
 
 @dataclass
 class _Scan:
-    """Vectors held in memory for an exact scan: those the index uses beyond number `after`."""
+    """Vectors held in memory for an exact scan: those the index uses beyond number `after`.
+
+    What is no longer used stays until the next reload; it names no chunk and is dropped later.
+    """
 
     index_id: str
     after: int
     generation: int = -1
-    hashes: list[str] = field(default_factory=list)
+    n_chunks: int = 0
+    last_row: int = 0
+    held: dict[str, None] = field(default_factory=dict)  # in the order of the rows of `vectors`
     vectors: Vectors32 = field(default_factory=lambda: np.zeros((0, 0), np.float32))
 
     def refresh(self, catalog: Catalog, model_id: str) -> None:
         generation = catalog.generation()
-        if generation != self.generation:
-            self.hashes, self.vectors = catalog.vectors.live(model_id, self.index_id, self.after)
-            self.generation = generation
+        if generation == self.generation:
+            return
+        self.n_chunks = catalog.chunks.count(self.index_id)
+        if generation < self.generation or len(self.held) > 1.5 * self.n_chunks:
+            self.last_row, self.held, self.vectors = 0, {}, self.vectors[:0]
+        last_row = catalog.chunks.last_row(self.index_id)
+        hashes, vectors = catalog.vectors.of_chunks_beyond(model_id, self.index_id, self.last_row, self.after)
+        new = [i for i, hashed in enumerate(hashes) if hashed not in self.held]
+        if new:
+            self.held |= dict.fromkeys(hashes[i] for i in new)
+            self.vectors = np.concatenate([self.vectors.reshape(-1, vectors.shape[1]), vectors[new]])
+        self.generation, self.last_row = generation, last_row
 
     def nearest(self, vector: Vectors32, limit: int) -> list[tuple[str, float]]:
-        if not self.hashes:
+        if not self.held:
             return []
         scores = self.vectors @ vector  # (n,)
         limit = min(limit, len(scores))
         best = np.argpartition(-scores, limit - 1)[:limit]
-        return [(self.hashes[i], float(scores[i])) for i in best[np.argsort(-scores[best], kind="stable")]]
+        hashes = list(self.held)
+        return [(hashes[i], float(scores[i])) for i in best[np.argsort(-scores[best], kind="stable")]]
 
 
 class DenseIndex:
@@ -62,6 +77,7 @@ class DenseIndex:
         self.degraded = ""
         self._scan: _Scan | None = None
         self._folder: ChromaFolder | None = None
+        self._counted = ("", -1, 0)  # index, generation, number of chunks
         self._lock = threading.RLock()
 
     def search(
@@ -72,8 +88,8 @@ class DenseIndex:
         vector: (d,), unit length. Chunks of the same text share a place in the ranking.
         """
         with self._lock, self.catalog.snapshot():
-            if filters and self.catalog.chunks.count(index.id, filters) <= EXACT_UP_TO:
-                return self._exact_rows(index, vector, limit, filters)
+            if filters and (exact := self._exact_rows(index, vector, limit, filters)) is not None:
+                return exact
             wanted = limit
             while True:
                 found, exhausted = self._nearest_texts(index, vector, wanted)
@@ -84,20 +100,19 @@ class DenseIndex:
 
     def _exact_rows(
         self, index: Index, vector: Vectors32, limit: int, filters: Sequence[Filter]
-    ) -> list[tuple[int, float]]:
-        rows, vectors = self.catalog.vectors.of_rows(index.model_id, index.id, filters)
-        if not rows:
-            return []
-        scores = vectors @ vector
-        order = np.argsort(-scores, kind="stable")[:limit]
-        return [(int(rows[i]), float(scores[i])) for i in order]
+    ) -> list[tuple[int, float]] | None:
+        """The answer by an exact scan of what meets the filters; None where that is too much."""
+        rows, vectors = self.catalog.vectors.of_rows(index.model_id, index.id, filters, EXACT_UP_TO + 1)
+        if not rows or len(rows) > EXACT_UP_TO:
+            return None if rows else []
+        return _ranked(zip(rows, vectors @ vector, strict=True))[:limit]
 
     def _nearest_texts(self, index: Index, vector: Vectors32, limit: int) -> tuple[list[tuple[str, float]], bool]:
         """((text hash, cosine), best first; whether there is no more to be had)."""
         folder = self._open_folder(index)
         scan = self._scan_beyond(index, index.published_seq if folder else 0)
         found = dict(scan.nearest(vector, limit))
-        exhausted = limit >= len(scan.hashes)
+        exhausted = limit >= len(scan.held)
         if folder:
             try:
                 near = folder.search(vector, limit)
@@ -105,7 +120,9 @@ class DenseIndex:
                 self._give_up_on_folder(str(error))
                 return self._nearest_texts(index, vector, limit)
             hashes, vectors = self.catalog.vectors.get(index.model_id, near)
-            found |= {hashed: float(score) for hashed, score in zip(hashes, vectors @ vector, strict=True)} if near else {}
+            found |= (
+                {hashed: float(score) for hashed, score in zip(hashes, vectors @ vector, strict=True)} if near else {}
+            )
             exhausted = exhausted and limit >= folder.count
         return sorted(found.items(), key=lambda pair: -pair[1])[:limit], exhausted
 
@@ -113,7 +130,7 @@ class DenseIndex:
         self, index: Index, found: Sequence[tuple[str, float]], filters: Sequence[Filter]
     ) -> list[tuple[int, float]]:
         rows = self.catalog.chunks.rows_of_texts(index.id, [hashed for hashed, _ in found], filters)
-        return [(row, score) for hashed, score in found for row in rows.get(hashed, ())]
+        return _ranked((row, score) for hashed, score in found for row in rows.get(hashed, ()))
 
     def _scan_beyond(self, index: Index, after: int) -> _Scan:
         if self._scan is None or (self._scan.index_id, self._scan.after) != (index.id, after):
@@ -122,7 +139,7 @@ class DenseIndex:
         return self._scan
 
     def _open_folder(self, index: Index) -> ChromaFolder | None:
-        if not index.published or self.catalog.chunks.count(index.id) <= EXACT_UP_TO:
+        if not index.published or self._n_chunks(index) <= EXACT_UP_TO:
             return None
         path = self.root / index.published
         if self._folder is not None and self._folder.path == path:
@@ -137,9 +154,24 @@ class DenseIndex:
             self._give_up_on_folder(str(error))
         return self._folder
 
+    def _n_chunks(self, index: Index) -> int:
+        generation = self.catalog.generation()
+        if self._counted[:2] != (index.id, generation):
+            self._counted = (index.id, generation, self.catalog.chunks.count(index.id))
+        return self._counted[2]
+
     def _give_up_on_folder(self, why: str) -> None:
         self.close()
         self.degraded = why
+
+    def problem(self, index: Index) -> str:
+        """Why Chroma's folder cannot be used, "" where it can or where there is none yet."""
+        try:
+            if index.published:
+                check_files(self.root / index.published)
+        except TornFolder as error:
+            return str(error)
+        return self.degraded
 
     def unpublished(self, index: Index) -> int:
         """Vectors of the index that Chroma's folder does not hold."""
@@ -186,3 +218,8 @@ class DenseIndex:
             if self._folder is not None:
                 self._folder.close()
             self._folder = None
+
+
+def _ranked(pairs: Iterable[tuple[int, float]]) -> list[tuple[int, float]]:
+    """Best first, equal scores by row; rounded, for a sum's last bits depend on how it was computed."""
+    return sorted(((int(row), round(float(score), 6)) for row, score in pairs), key=lambda pair: (-pair[1], pair[0]))

@@ -1,0 +1,303 @@
+"""Documents in: read, chunked, embedded and committed, each wholly or not at all.
+
+    items of a source -> changed documents -> windows -> chunks -> vectors -> one commit a document
+
+A killed run loses at most the batch it was embedding: vectors are kept as soon as they are made,
+and a document that was committed is skipped by the next run.
+"""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from qrag_lib import language
+from qrag_lib.errors import DiskFull, DocumentRefused
+from qrag_lib.i18n import _
+from qrag_lib.progress import Progress
+from qrag_lib.rag.catalog import Catalog, Index, StoredDocument
+from qrag_lib.rag.catalog.documents import content_hash
+from qrag_lib.rag.chunking import chunk
+from qrag_lib.rag.documents import FoundFile, Reader, printable
+from qrag_lib.rag.sources import Source, document_id
+from qrag_lib.rag.stores.dense import EXACT_UP_TO, DenseIndex
+from qrag_lib.types import Chunk, Document, IngestReport, Refusal, text_hash
+
+if TYPE_CHECKING:
+    from qrag_lib.models.embedding import TransformerEmbedding
+
+WINDOW_CHARACTERS = 1_000_000  # of text held in memory between reading and committing
+BATCH = 512  # texts embedded between two commits: what a kill can cost
+BYTES_PER_CHARACTER = 6  # of catalogue for a character of text, vectors and terms included; measured 4 to 5
+READER = "1"  # part of every stamp: raise it when readers give other text than before
+
+
+@dataclass
+class Ingest:
+    """One run over one source. `report` tells what has been done, at any moment.
+
+    index: the one to write to. embedding: opens the model of that index, called only when something
+    has to be embedded. parser: a LlamaIndex node parser in the place of ours.
+    """
+
+    catalog: Catalog
+    dense: DenseIndex
+    index: Index
+    embedding: Callable[[], TransformerEmbedding]
+    reader: Reader
+    progress: Progress
+    parser: Any = None
+    seen: set[str] = field(default_factory=set)
+    seconds: dict[str, float] = field(default_factory=lambda: defaultdict(float))
+    counts: Counter[str] = field(default_factory=Counter)
+    done: Counter[str] = field(default_factory=Counter)
+    totals: Counter[str] = field(default_factory=Counter)
+    added: list[str] = field(default_factory=list)
+    changed: list[str] = field(default_factory=list)
+    deleted: list[str] = field(default_factory=list)
+    refused: list[Refusal] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+    def run(self, source: Source, *, delete_missing: bool = True) -> IngestReport:
+        """Bring the workspace in step with the source and return what that took."""
+        self._tell("read", 0, source.n_items)
+        for window in windows(self._changed(source)):
+            self._index_window(window)
+        if delete_missing and source.whole:
+            self._delete_missing(source)
+        self.finish()
+        return self.report()
+
+    def build(self) -> IngestReport:
+        """Index from the stored text whatever the index does not hold yet; no file is read."""
+        pending = self.catalog.indexes.pending(self.index.id)
+        self._tell("read", 0, len(pending))
+        documents = (self._loaded(document_id) for document_id in pending)
+        for window in windows((document, None) for document in documents):
+            self._index_window(window)
+        self.finish()
+        return self.report()
+
+    def _loaded(self, document_id: str) -> Document:
+        self._tell("read", 1)
+        return self.catalog.documents.load(document_id)
+
+    # -- what has changed ------------------------------------------------------------------
+
+    def _changed(self, source: Source) -> Iterator[tuple[Document, str | None]]:
+        """The documents of the source that have to be indexed, with the stamps of their files."""
+        for item in source.items:
+            with self.timed("read"):
+                found = self._read(item, source)
+            self._tell("read", 1)
+            if found is not None:
+                yield found
+
+    def _read(self, item: Document | FoundFile | Refusal, source: Source) -> tuple[Document, str] | None:
+        if isinstance(item, Refusal):
+            self._refuse(document_id(source.key, item.name), item, source.key, None, "")
+            return None
+        if isinstance(item, Document):
+            return self._unless_known(item, "")
+        path, identity = printable(str(item.path)), document_id("", str(item.path))
+        stamp = stamp_of(item)
+        stored = self.catalog.documents.get(identity)
+        if stored is not None and stored.stamp == stamp != "" and self._is_settled(stored):
+            self._keep(stored)
+            return None
+        try:
+            document = self.reader.read(item.path, name=item.name, id=identity, source=source.key)
+        except DocumentRefused as error:
+            refusal = Refusal(item.name, error.reason, error.message, error.hint or "")
+            self._refuse(identity, refusal, source.key, path, stamp)
+            return None
+        return self._unless_known(document, stamp)
+
+    def _is_settled(self, stored: StoredDocument) -> bool:
+        return bool(stored.reason) or self.catalog.chunks.holds(self.index.id, stored.id, stored.content)
+
+    def _unless_known(self, document: Document, stamp: str) -> tuple[Document, str] | None:
+        stored = self.catalog.documents.get(document.id)
+        if document.id in self.seen:
+            message = _("the id {id} came twice; the first one is kept").format(id=document.id)
+            self.refused.append(Refusal(document.name, "broken", message))
+            return None
+        if stored is None or stored.content != content_hash(document) or not self._is_settled(stored):
+            self.seen.add(document.id)
+            return document, stamp
+        if (stored.stamp, stored.reason) != (stamp, ""):
+            with self.catalog.write():
+                self.catalog.documents.set_stamp(stored.id, stamp)
+        self._keep(self.catalog.documents.get(document.id) or stored)
+        return None
+
+    def _keep(self, stored: StoredDocument) -> None:
+        self.seen.add(stored.id)
+        if stored.refusal is not None:
+            self.refused.append(stored.refusal)
+        else:
+            self.counts["unchanged"] += 1
+
+    def _refuse(self, identity: str, refusal: Refusal, source: str, path: str | None, stamp: str) -> None:
+        self.seen.add(identity)
+        self.refused.append(refusal)
+        with self.catalog.write():
+            self.catalog.documents.put_refusal(identity, refusal, source=source, path=path, stamp=stamp)
+
+    # -- indexing --------------------------------------------------------------------------
+
+    def _index_window(self, window: Sequence[tuple[Document, str | None]]) -> None:
+        self._check_room(sum(len(document.text) for document, _ in window))
+        with self.timed("chunk"):
+            chunked = [self._chunk(document) for document, _ in window]
+        self._embed([each for chunks in chunked for each in chunks])
+        with self.timed("store"):
+            for (document, stamp), chunks in zip(window, chunked, strict=True):
+                self._commit(document, stamp, chunks)
+                self._tell("store", 1)
+        self.catalog.database.checkpoint()
+        if self.dense.unpublished(self.index) > max(EXACT_UP_TO, self.index.published_seq):
+            self._publish()
+
+    def _check_room(self, n_characters: int) -> None:
+        need, free = n_characters * BYTES_PER_CHARACTER, shutil.disk_usage(self.catalog.database.path.parent).free
+        if free < need:
+            raise DiskFull(
+                _("the next documents need about {need} MiB on the disk, {free} MiB are free").format(
+                    need=(need >> 20) + 1, free=free >> 20
+                ),
+                hint=_("free space and run it again: what is done is kept, the rest goes on from there"),
+            )
+
+    def _chunk(self, document: Document) -> list[Chunk]:
+        return chunk(document, self.embedding(), self.index.config, self.parser)
+
+    def _embed(self, chunks: Sequence[Chunk]) -> None:
+        """Make and keep the vectors that are not known yet, the longest texts first."""
+        texts = {text_hash(text): text for text in (each.embedded_text for each in chunks)}
+        known = self.catalog.vectors.known(self.index.model_id, list(texts))
+        missing = sorted((hashed for hashed in texts if hashed not in known), key=lambda h: (-len(texts[h]), h))
+        self._tell("embed", 0, self.totals["embed"] + len(missing))
+        for start in range(0, len(missing), BATCH):
+            batch = missing[start : start + BATCH]
+            with self.timed("embed"):
+                vectors = self.embedding().encode([texts[hashed] for hashed in batch])
+            with self.timed("store"), self.catalog.write(visible=False):
+                self.catalog.vectors.put(self.index.model_id, batch, vectors)
+            self.counts["embedded"] += len(batch)
+            self._tell("embed", len(batch))
+
+    def _commit(self, document: Document, stamp: str | None, chunks: list[Chunk]) -> None:
+        """Let the new version of a document answer in place of the old one, in one transaction.
+
+        stamp: of its file; None where the document is stored already and only the index is new.
+        """
+        terms = [" ".join(language.terms(each.embedded_text, each.language)) for each in chunks]
+        hashes = [text_hash(each.embedded_text) for each in chunks]
+        with self.catalog.write():
+            self.catalog.vectors.renew(self.index.model_id, self.index.id, hashes)
+            if stamp is not None:
+                self._store(document, stamp)
+            self.catalog.chunks.put(self.index.id, document.id, chunks, terms, content_hash(document))
+        self.counts["pages"] += document.n_pages
+        self.counts["chunks"] += len(chunks)
+        self.counts["characters"] += len(document.text)
+
+    def _store(self, document: Document, stamp: str) -> None:
+        new = not self.catalog.chunks.held_by(document.id)
+        self.catalog.documents.put(document, language=language.detect(document.text[:20_000]), stamp=stamp)
+        self.catalog.chunks.delete([document.id])
+        (self.added if new else self.changed).append(document.name)
+
+    # -- the end ---------------------------------------------------------------------------
+
+    def _delete_missing(self, source: Source) -> None:
+        missing = [stored for stored in self.catalog.documents.of_source(source.key) if stored.id not in self.seen]
+        if missing and not self.seen:
+            self.notes.append(
+                _("the source is empty; {n} documents of it were kept: qrag forget removes them").format(n=len(missing))
+            )
+            return
+        with self.catalog.write():
+            self.catalog.chunks.delete([stored.id for stored in missing])
+            self.catalog.documents.delete([stored.id for stored in missing])
+        self.deleted += [stored.name for stored in missing if stored.version]
+
+    def finish(self) -> None:
+        """Drop what nothing uses, bring all of it to the disk, and bring Chroma up to date."""
+        with self.timed("store"):
+            with self.catalog.write(visible=False):
+                dropped = self.catalog.vectors.delete_unused()
+            self.catalog.database.checkpoint()
+        if dropped or self.deleted or self.dense.unpublished(self.index):
+            self._publish()
+
+    def _publish(self) -> None:
+        with self.timed("publish"):
+            self.dense.publish(self.catalog.indexes.get(self.index.id) or self.index)
+        self.index = self.catalog.indexes.get(self.index.id) or self.index
+
+    def _tell(self, stage: str, n: int, total: int | None = None) -> None:
+        """Say that a stage has done n more, and of how many where that is known now."""
+        self.done[stage] += n
+        self.totals[stage] = self.totals[stage] if total is None else total
+        self.progress(stage, self.done[stage], self.totals[stage] or None, self.seconds[stage])
+
+    @contextmanager
+    def timed(self, stage: str) -> Iterator[None]:
+        """Count the time of the block towards a stage."""
+        start = time.perf_counter()
+        try:
+            yield
+        finally:
+            self.seconds[stage] += time.perf_counter() - start
+
+    def report(self) -> IngestReport:
+        """What has been done so far."""
+        return IngestReport(
+            added=tuple(self.added),
+            changed=tuple(self.changed),
+            unchanged=self.counts["unchanged"],
+            deleted=tuple(self.deleted),
+            refused=tuple(self.refused),
+            n_pages=self.counts["pages"],
+            n_chunks=self.counts["chunks"],
+            n_characters=self.counts["characters"],
+            n_embedded=self.counts["embedded"],
+            seconds=dict(self.seconds),
+            notes=tuple(self.notes),
+        )
+
+
+def windows(
+    documents: Iterable[tuple[Document, str | None]], n_characters: int = WINDOW_CHARACTERS
+) -> Iterator[list[tuple[Document, str | None]]]:
+    """Documents in groups of about so many characters, so that batches are full and memory is bounded.
+
+    >>> [len(window) for window in windows([(Document(str(i), "", "x" * 4), "") for i in range(5)], 8)]
+    [2, 2, 1]
+    """
+    window: list[tuple[Document, str | None]] = []
+    held = 0
+    for document, stamp in documents:
+        window.append((document, stamp))
+        held += len(document.text)
+        if held >= n_characters:
+            yield window
+            window, held = [], 0
+    if window:
+        yield window
+
+
+def stamp_of(file: FoundFile) -> str:
+    """What tells that a file is the one that was read: size, times and the readers' version."""
+    try:
+        changed_ns = file.path.stat(follow_symlinks=False).st_ctime_ns
+    except OSError:
+        return ""
+    return f"{file.size}:{file.mtime_ns}:{changed_ns}:{READER}"

@@ -1,0 +1,107 @@
+"""What there is and what it takes: the workspace's state, disk and memory."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from qrag_lib import show
+from qrag_lib.i18n import _
+from qrag_lib.rag.catalog import Catalog
+from qrag_lib.rag.lock import holder
+from qrag_lib.rag.stores.dense import DenseIndex
+
+
+@dataclass(frozen=True)
+class Status:
+    """A workspace in figures. bytes: on the disk, by part. memory_mib: resident in this process.
+
+    index: what the answering index was made with; None in an empty workspace.
+    chroma: "" where the vector index is usable, else why it is not; an exact scan then answers.
+    writer: who writes at present, "" for nobody.
+    """
+
+    path: str
+    read_only: bool
+    n_documents: int
+    n_refused: int
+    n_chunks: int
+    generation: int
+    index: dict[str, Any] | None
+    kept_indexes: int
+    dense_weight: float | None
+    chroma: str
+    writer: str
+    bytes: dict[str, int]
+    free_bytes: int
+    memory_mib: int
+
+    def _pairs(self) -> list[tuple[str, object]]:
+        index = self.index or {}
+        return [
+            (_("workspace"), self.path + (_(" (read only)") if self.read_only else "")),
+            (_("documents"), self.n_documents),
+            (_("refused"), self.n_refused),
+            (_("chunks"), self.n_chunks),
+            (_("embedding model"), index.get("model_id", "-")),
+            (
+                _("chunk size and overlap"),
+                "{chunk_size} / {chunk_overlap} {chunk_unit}".format(**index) if index else "-",
+            ),
+            (_("weight of the dense side"), "-" if self.dense_weight is None else show.number(self.dense_weight, 2)),
+            (_("vector index"), self.chroma or _("in order")),
+            (_("being written by"), self.writer or _("nobody")),
+            (_("commits"), self.generation),
+            *((_("disk: {part}").format(part=part), show.size(size)) for part, size in self.bytes.items()),
+            (_("disk: free"), show.size(self.free_bytes)),
+            (_("memory of this process"), show.size(self.memory_mib << 20)),
+        ]
+
+    def __str__(self) -> str:
+        return show.table_text(["", ""], self._pairs())
+
+    def _repr_html_(self) -> str:
+        return show.panel_html(_("Workspace"), show.rows_html(self._pairs()), calm=True)._repr_html_()
+
+
+def status(folder: Path, catalog: Catalog, dense: DenseIndex) -> Status:
+    """The state of a workspace as of its last commit."""
+    import shutil
+    from dataclasses import asdict
+
+    from qrag_lib.rag.catalog.documents import StoredDocument
+
+    index = catalog.indexes.active()
+    stored: list[StoredDocument] = list(catalog.documents)
+    return Status(
+        path=str(folder),
+        read_only=catalog.database.read_only,
+        n_documents=sum(each.version > 0 for each in stored),
+        n_refused=sum(bool(each.reason) for each in stored),
+        n_chunks=catalog.chunks.count(index.id) if index else 0,
+        generation=catalog.generation(),
+        index=asdict(index.config) if index else None,
+        kept_indexes=max(0, len(catalog.indexes.all()) - 1),
+        dense_weight=index.fit["weight"] if index and index.fit else None,
+        chroma=dense.problem(index) if index else "",
+        writer=holder(folder),
+        bytes={name: _size(folder / name) for name in ("catalog.db", "chroma", "uploads") if (folder / name).exists()},
+        free_bytes=shutil.disk_usage(folder).free,
+        memory_mib=resident_mib(),
+    )
+
+
+def resident_mib() -> int:
+    """Resident memory of this process in MiB."""
+    import psutil
+
+    return int(psutil.Process().memory_info().rss) >> 20
+
+
+def _size(path: Path) -> int:
+    """Bytes of a file (with its WAL) or of all files below a folder."""
+    if path.is_dir():
+        return sum(_size(entry) for entry in path.iterdir() if not entry.is_symlink())
+    wal = path.with_name(path.name + "-wal")
+    return path.stat().st_size + (wal.stat().st_size if wal.exists() else 0)

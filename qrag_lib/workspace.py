@@ -1,0 +1,444 @@
+"""A workspace: one folder, opened; what can be done with it are its methods."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from qrag_lib import progress as progress_bars
+from qrag_lib.errors import EvaluationError, ModelError, NotFound, SettingsError, WorkspaceNotFound, WorkspaceReadOnly
+from qrag_lib.i18n import _
+from qrag_lib.progress import Progress
+from qrag_lib.rag.catalog import Catalog, Index
+from qrag_lib.rag.lock import writer
+from qrag_lib.rag.stores.dense import DenseIndex
+from qrag_lib.settings import Settings, load_settings
+from qrag_lib.types import Answer, Document, Filter, Hits, IndexConfig, IngestReport, Verdicts
+
+if TYPE_CHECKING:
+    from llama_index.core.node_parser import NodeParser
+
+    from qrag_lib.models.embedding import TransformerEmbedding
+    from qrag_lib.rag.doctor import Diagnosis
+    from qrag_lib.rag.evaluate import EvaluationReport
+    from qrag_lib.rag.explain import Explanation
+    from qrag_lib.rag.forget import Receipt
+    from qrag_lib.rag.ingest import Ingest
+    from qrag_lib.rag.listing import DocumentTable
+    from qrag_lib.rag.question_sets import QuestionSet
+    from qrag_lib.system import Status
+
+CATALOG = "catalog.db"
+CHROMA = "chroma"
+UPLOADS = "uploads"
+FIT_AGAIN = 1.1  # the weight is fitted anew when the index has grown by a tenth
+EVALUATED = 50  # chunks a question of an evaluation brings, to be counted as documents
+
+
+class Workspace:
+    """One folder of documents made searchable. Use `Workspace.open`, and close it or use `with`.
+
+    Any number of processes may have it open; one at a time writes, and the others see each commit
+    at their next question.
+    """
+
+    def __init__(self, path: Path, catalog: Catalog, settings: Settings, parser: NodeParser | None = None) -> None:
+        self.path = path
+        self.catalog = catalog
+        self.settings = settings
+        self.parser = parser
+        self.dense = DenseIndex(catalog, path / CHROMA)
+        self._embeddings: dict[str, TransformerEmbedding] = {}
+
+    @classmethod
+    def open(
+        cls,
+        path: str | Path | None = None,
+        *,
+        create: bool = True,
+        read_only: bool = False,
+        settings: Settings | None = None,
+        parser: NodeParser | None = None,
+    ) -> Workspace:
+        """Open the workspace in `path`, or in the folder that the settings name.
+
+        create: make the folder where there is none. read_only: never write; a folder that cannot be
+        written is opened so of itself. parser: a LlamaIndex node parser in the place of ours.
+        Raises WorkspaceNotFound, WorkspaceDamaged, SettingsError.
+        """
+        settings = settings or load_settings(path)
+        folder = Path(path) if path is not None else settings.workspace
+        if not (folder / CATALOG).exists():
+            _make(folder, create and not read_only)
+        return cls(folder, _open_catalog(folder / CATALOG, read_only), settings, parser)
+
+    def __enter__(self) -> Workspace:
+        return self
+
+    def __exit__(self, *_exception: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the files; the workspace object cannot be used again."""
+        self.dense.close()
+        self.catalog.close()
+
+    # -- documents in and out ----------------------------------------------------------------
+
+    def validate(self, source: str | Path | Sequence[str | Path]) -> Verdicts:
+        """What ingest would say of each file, without taking any."""
+        from qrag_lib.rag.documents import validate
+
+        with progress_bars.shown() as tell:
+            counted = enumerate(validate(source, self._limits()), 1)
+            return Verdicts(tuple(tell("read", n) or verdict for n, verdict in counted))
+
+    def ingest(
+        self,
+        source: Any,
+        *,
+        include: Sequence[str] | None = None,
+        limit: int | None = None,
+        delete_missing: bool = True,
+        on_progress: Progress | None = None,
+    ) -> IngestReport:
+        """Bring the workspace in step with a source; what has not changed costs nothing.
+
+        source: a folder, a file, a list of files, records {id, text, metadata} or a `.jsonl` file of
+        them, LlamaIndex documents, a STIX bundle of MITRE ATT&CK. include, limit: see `rag.sources`.
+        delete_missing: documents that the source no longer has are forgotten.
+        Refused files are listed in the report, the others go on. Stopped at any moment, the next
+        call goes on from there. Raises WorkspaceBusy, WorkspaceReadOnly, DiskFull, SourceError.
+        """
+        from qrag_lib.rag.documents import Reader
+        from qrag_lib.rag.sources import open_source
+
+        opened = open_source(source, include=include, limit=limit)
+        with self._writing(_("ingesting")), self._telling(on_progress) as tell, Reader(self._limits()) as reader:
+            index = self._index_to_write(tell)
+            run = self._run(index, tell, reader)
+            report = run.run(opened, delete_missing=delete_missing)
+            self._fit(index.id, run)
+        return replace(report, seconds=dict(run.seconds))
+
+    def reindex(self, *, on_progress: Progress | None = None) -> IngestReport:
+        """Build the index that the settings ask for beside the present one, and switch when it is complete.
+
+        Works from the stored text: no file is read, and no text embedded that the model has embedded
+        before. The index that answered until then is kept, so that switching back costs little.
+        """
+        with self._writing(_("indexing")), self._telling(on_progress) as tell:
+            return self._build(self._wanted_config(), tell)
+
+    def forget(self, documents: str | Sequence[str]) -> Receipt:
+        """Remove documents, by id or name, from everything in the workspace. Raises NotFound."""
+        from qrag_lib.rag.forget import forget
+
+        names = [documents] if isinstance(documents, str) else list(documents)
+        with self._writing(_("forgetting")):
+            return forget(self.catalog, self.dense, names, self.path / UPLOADS)
+
+    # -- questions ---------------------------------------------------------------------------
+
+    def search(
+        self,
+        question: str,
+        k: int | None = None,
+        filters: Mapping[str, Any] | Sequence[Filter] | None = None,
+        mode: str = "hybrid",
+        rerank: Any = None,
+    ) -> Hits:
+        """The k passages that fit the question best. mode: hybrid, dense, lexical or rrf.
+
+        filters: {key: value}, {key: [values]}, {key: {">=": value}}, Filters or LlamaIndex
+        MetadataFilters. rerank: a LlamaIndex node postprocessor.
+        """
+        from qrag_lib.rag.retrieve import search
+
+        return search(
+            self.catalog,
+            self.dense,
+            self.embedding,
+            question,
+            k=k or self.settings.top_k,
+            filters=filters,
+            mode=mode,
+            rerank=rerank,
+        )
+
+    def ask(
+        self,
+        question: str,
+        k: int | None = None,
+        filters: Mapping[str, Any] | Sequence[Filter] | None = None,
+        threshold: float | None = None,
+    ) -> Answer:
+        """The sentences of the documents that answer, each with its citation; or a refusal.
+
+        No language model writes anything. threshold: confidence below which nothing is answered.
+        """
+        from qrag_lib.rag.answer import ask
+
+        hits = self.search(question, k, filters)
+        chosen = self.settings.refusal_threshold if threshold is None else threshold
+        return ask(question, hits, self.catalog.documents.text, self._active_embedding(), threshold=chosen)
+
+    def explain(
+        self,
+        question: str,
+        document: str | None = None,
+        phrase: str | None = None,
+        k: int | None = None,
+        filters: Mapping[str, Any] | Sequence[Filter] | None = None,
+    ) -> Explanation:
+        """At which stage a document or phrase that should have been found was lost, and what brings it back."""
+        from qrag_lib.rag.explain import explain
+
+        return explain(
+            self.catalog,
+            self.dense,
+            self.embedding,
+            question,
+            document=document,
+            phrase=phrase,
+            k=k or self.settings.top_k,
+            filters=filters,
+        )
+
+    def evaluate(
+        self,
+        question_set: str | Path | QuestionSet,
+        *,
+        k: int | None = None,
+        answers: bool = True,
+        mode: str = "hybrid",
+        on_progress: Callable[[int], None] | None = None,
+    ) -> EvaluationReport:
+        """Every question of the set searched (and answered), counted with 95 % intervals.
+
+        question_set: a `.jsonl` file of {id, text, answers, relevant}, or a folder with `queries.jsonl`
+        and `qrels.tsv`. k: passages that an answer is taken from. mode: as in `search`.
+        """
+        from qrag_lib.rag.evaluate import evaluate
+        from qrag_lib.rag.question_sets import load_question_set
+
+        if self.catalog.indexes.active() is None:
+            raise EvaluationError(_("the workspace holds no documents"), hint=_("qrag ingest FOLDER puts some in"))
+        questions = load_question_set(question_set) if isinstance(question_set, str | Path) else question_set
+        ask = (lambda text: self.ask(text, k)) if answers else None
+        return evaluate(questions, lambda text: self.search(text, EVALUATED, mode=mode), ask, on_progress=on_progress)
+
+    def make_questions(self, n: int = 100) -> QuestionSet:
+        """A question set that the documents pose to themselves: headings, definitions, FAQ lines, cloze."""
+        from qrag_lib.rag.questions import make_questions
+
+        index = self.catalog.indexes.active()
+        chunks = self.catalog.chunks.sample(index.id, 20 * n) if index else []
+        return make_questions([chunk for _row, chunk in chunks], n)
+
+    def retriever(self, k: int | None = None, **options: Any) -> Any:
+        """A LlamaIndex `BaseRetriever` over this workspace."""
+        from qrag_lib.rag.retrieve import QragRetriever
+
+        return QragRetriever(self.catalog, self.dense, self.embedding, k=k or self.settings.top_k, **options)
+
+    # -- looking -----------------------------------------------------------------------------
+
+    def documents(self) -> DocumentTable:
+        """Every document with its state, the refused ones too."""
+        from qrag_lib.rag.listing import list_documents
+
+        return list_documents(self.catalog)
+
+    def show(self, document: str) -> Document:
+        """A document as it was read, by id or name. Raises NotFound."""
+        stored = self.catalog.documents.find(document)
+        if not stored.version:
+            raise NotFound(
+                _("{name} was refused: {message}").format(name=stored.name, message=stored.message), hint=stored.hint
+            )
+        return self.catalog.documents.load(stored.id)
+
+    def passage(self, document: str, start: int, end: int) -> str:
+        """`text[start:end]` of a document: what a citation quotes."""
+        return self.catalog.documents.text(self.catalog.documents.find(document).id)[start:end]
+
+    def status(self) -> Status:
+        """Documents, index, disk and memory."""
+        from qrag_lib.system import status
+
+        return status(self.path, self.catalog, self.dense)
+
+    def doctor(self, *, repair: bool = False) -> Diagnosis:
+        """Compare files, catalogue and vector index; with `repair`, mend what can be mended."""
+        from qrag_lib.rag.doctor import diagnose, mend
+
+        if not repair:
+            return diagnose(self.catalog, self.dense, self.embedding)
+        with self._writing(_("repairing")):
+            return mend(diagnose(self.catalog, self.dense, self.embedding))
+
+    # -- models ------------------------------------------------------------------------------
+
+    def embedding(self, index: Index) -> TransformerEmbedding:
+        """The model that an index was made with, loaded once. Raises ModelError where it is another now."""
+        found = self._load_embedding(index.config.model)
+        if found.model_id != index.model_id:
+            raise ModelError(
+                _("the index was made with {wanted}; {address} is now {found}").format(
+                    wanted=index.model_id, address=index.config.model, found=found.model_id
+                ),
+                hint=_("put that model back, or run qrag reindex"),
+            )
+        return found
+
+    def _active_embedding(self) -> TransformerEmbedding | None:
+        index = self.catalog.indexes.active()
+        return self.embedding(index) if index else None
+
+    def _load_embedding(self, address: str) -> TransformerEmbedding:
+        from qrag_lib.models.embedding import open_embedding
+
+        if address not in self._embeddings:
+            self._embeddings[address] = open_embedding(
+                address,
+                query_prefix=self.settings.embedding_query_prefix or None,
+                passage_prefix=self.settings.embedding_passage_prefix or None,
+            )
+        return self._embeddings[address]
+
+    # -- writing -----------------------------------------------------------------------------
+
+    @contextmanager
+    def _writing(self, doing: str) -> Iterator[None]:
+        if self.catalog.database.read_only:
+            raise WorkspaceReadOnly(
+                _("{folder} is open to be read only").format(folder=self.path),
+                hint=_("give yourself the right to write there, or copy the workspace"),
+            )
+        with writer(self.path, doing):
+            yield
+
+    @contextmanager
+    def _telling(self, on_progress: Progress | None) -> Iterator[Progress]:
+        if on_progress is not None:
+            yield on_progress
+            return
+        with progress_bars.shown() as tell:
+            yield tell
+
+    def _limits(self) -> Any:
+        from qrag_lib.rag.documents import Limits
+
+        s = self.settings
+        return Limits(file_bytes=int(s.max_file_mib * 2**20), seconds=s.max_read_s, memory_mib=int(s.max_read_mib))
+
+    def _index_to_write(self, tell: Progress) -> Index:
+        """The index that answers, after it has been brought to what the settings ask for."""
+        active = self.catalog.indexes.active()
+        if active is None:
+            with self.catalog.write():
+                return self.catalog.indexes.create(self._wanted_config())
+        if self.parser is None and active.config.parser != _our_parser():
+            raise SettingsError(
+                _("the index was cut by {parser}").format(parser=active.config.parser),
+                hint=_("open the workspace with that parser, or run qrag reindex to cut it by ours"),
+            )
+        if self._asked_for() != _settled(active.config):
+            self._build(self._wanted_config(), tell)
+        return self.catalog.indexes.active() or active
+
+    def _asked_for(self) -> dict[str, Any]:
+        """What the settings ask for, as far as it can be told without loading a model."""
+        from qrag_lib.language import ANALYZER
+
+        s = self.settings
+        model = s.embedding_model
+        return _settled(
+            IndexConfig(model, "", s.chunk_size, s.chunk_overlap, s.chunk_unit, ANALYZER, _parser_name(self.parser))
+        )
+
+    def _wanted_config(self) -> IndexConfig:
+        model_id = self._load_embedding(self.settings.embedding_model).model_id
+        return IndexConfig(**{**self._asked_for(), "model_id": model_id})
+
+    def _build(self, config: IndexConfig, tell: Progress) -> IngestReport:
+        before = self.catalog.indexes.active()
+        with self.catalog.write():
+            index = self.catalog.indexes.create(config)
+        run = self._run(index, tell, None)
+        report = run.build()
+        with self.catalog.write():
+            self.catalog.indexes.activate(index.id)
+            kept = {index.id, before.id if before else index.id}
+            for other in self.catalog.indexes.all():
+                if other.id not in kept:
+                    self.catalog.indexes.delete(other.id)
+        self._fit(index.id, run)
+        return replace(report, seconds=dict(run.seconds))
+
+    def _run(self, index: Index, tell: Progress, reader: Any) -> Ingest:
+        from qrag_lib.rag.ingest import Ingest
+
+        return Ingest(self.catalog, self.dense, index, lambda: self.embedding(index), reader, tell, self.parser)
+
+    def _fit(self, index_id: str, run: Ingest) -> None:
+        """Fit the weight of the dense side to the corpus, where it has grown by a tenth since the last time."""
+        from qrag_lib.rag.fit import fit_weight
+
+        index = self.catalog.indexes.get(index_id)
+        n_chunks = self.catalog.chunks.count(index_id)
+        if index is None or not n_chunks or (index.fit and n_chunks < FIT_AGAIN * index.fit["n_chunks"]):
+            return
+        with run.timed("fit"):
+            fit = fit_weight(self.catalog, self.dense, self.embedding(index), index)
+        with self.catalog.write():
+            self.catalog.indexes.set_fit(index_id, {**fit, "n_chunks": n_chunks})
+
+
+def _make(folder: Path, create: bool) -> None:
+    if not create:
+        raise WorkspaceNotFound(
+            _("there is no workspace in {folder}").format(folder=folder),
+            hint=_("qrag ingest FOLDER makes one; -w names another place"),
+        )
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise WorkspaceNotFound(
+            _("no workspace can be made in {folder}: {error}").format(folder=folder, error=error.strerror),
+            hint=_("name a folder that you may write, by -w or QRAG_WORKSPACE"),
+        ) from error
+
+
+def _open_catalog(path: Path, read_only: bool) -> Catalog:
+    """Open to write where that is possible, else to read."""
+    if read_only:
+        return Catalog(path, read_only=True)
+    try:
+        return Catalog(path)
+    except WorkspaceReadOnly:
+        if not path.exists():
+            raise
+        return Catalog(path, read_only=True)
+
+
+def _our_parser() -> str:
+    return IndexConfig("", "", 1, 0).parser
+
+
+def _parser_name(parser: NodeParser | None) -> str:
+    """Name of the parser with its parameters, so that another setting is another index."""
+    if parser is None:
+        return _our_parser()
+    from qrag_lib.types import text_hash
+
+    return f"{type(parser).__name__}-{text_hash(parser.to_json())[:8]}"
+
+
+def _settled(config: IndexConfig) -> dict[str, Any]:
+    """A configuration without what only a loaded model can tell."""
+    return {**asdict(config), "model_id": ""}
