@@ -21,6 +21,7 @@ _JOINT = re.compile(r"[^\w+#]+|_+")
 _HUMP = re.compile(r"(?<=[a-zà-öø-ÿ])(?=[A-ZÀ-Þ])")
 _ORDINAL = re.compile(r"(\d+)(?:st|nd|rd|th|os?|as?)")
 _CLITIC = re.compile(r"(\w+?)(?:-(?:me|te|se|nos|vos|lhes?|l?[oa]s?|n[oa]s?))+")
+_GROUPED = re.compile(r"(\d{1,3})((?:([.,])\d{3})(?:\3\d{3})*)((?:[.,]\d{1,2})?)")
 _LONG_WORD = 64  # characters; what is longer (base64, hashes) is kept by its beginning
 _DROPPED = dict.fromkeys(map(ord, "ºª\u00ad\u200b\u200c\u200d\u2060\ufeff"))  # 5º is found by 5; invisible joiners
 _INFINITIVE = {"á": "ar", "ê": "er", "é": "er", "í": "ir", "ô": "or"}  # fazê-lo is fazer + o
@@ -90,17 +91,23 @@ def _terms_of_word(word: str, language: str) -> Iterable[str]:
     lower = word.lower().replace("’", "'")
     if lower in _STOPS[language]:
         return []
-    parts = [p for p in _JOINT.split(lower) if p]
-    if len(parts) == 1:
+    parts = [p for p in _JOINT.split(_ungrouped(lower)) if p]
+    if parts == [lower]:
         parts = _humps(word, lower)
     if len(parts) == 1:
-        return _terms_of_part(lower, language)
+        return _terms_of_part(parts[0], language)
     return _terms_of_compound(lower, parts, language)
+
+
+def _ungrouped(number: str) -> str:
+    """1.234,56 and 1,234.56 without the marks of thousands; any other word as it is."""
+    match = _GROUPED.fullmatch(number)
+    return match[1] + match[2].replace(match[3], "") + match[4] if match else number
 
 
 def _humps(word: str, lower: str) -> list[str]:
     """Parts of a camelCase name; an ordinary word is one part."""
-    if word[1:].islower() or word.isupper() or not word.isalnum():
+    if word[1:].islower() or word.isupper():
         return [lower]
     return [part.lower() for part in _HUMP.split(word)]
 

@@ -6,7 +6,7 @@ import re
 from functools import lru_cache
 from typing import Literal
 
-from qrag_lib.language.stopwords import ENGLISH, PORTUGUESE, listed
+from qrag_lib.language.stopwords import ENGLISH, PORTUGUESE, PORTUGUESE_AUXILIARIES, listed
 
 Language = Literal["pt", "en", "und"]
 LANGUAGES: tuple[Language, ...] = ("pt", "en", "und")
@@ -24,7 +24,8 @@ _FOREIGN = listed(
 )
 # Words that neighbours share with Portuguese and English.
 _SHARED_ABROAD = listed("de que a se no para como o e me te in is was an on to as al or do os esta este son")
-_PORTUGUESE = PORTUGUESE - {"la", "lo", "las", "los", "per"}  # articles abroad
+_ARTICLES_ABROAD = {"la", "lo", "las", "los", "per"}
+_PORTUGUESE = (PORTUGUESE | PORTUGUESE_AUXILIARIES) - _ARTICLES_ABROAD
 # Verbs that questions begin with.
 _ASKING = {
     "pt": listed("cite liste descreva explique defina resuma diga dê mostre encontre compare indique informe"),

