@@ -4,29 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from qrag_lib import progress as progress_bars
-from qrag_lib.errors import EvaluationError, ModelError, NotFound, SettingsError, WorkspaceNotFound, WorkspaceReadOnly
+from qrag_lib.errors import EvaluationError, NotFound, WorkspaceNotFound, WorkspaceReadOnly
 from qrag_lib.i18n import _
 from qrag_lib.progress import Progress
-from qrag_lib.rag.catalog import Catalog, Index
+from qrag_lib.rag.catalog import Catalog
+from qrag_lib.rag.embedders import Embedders
+from qrag_lib.rag.indexer import Indexer
 from qrag_lib.rag.lock import writer
 from qrag_lib.rag.stores.dense import DenseIndex
 from qrag_lib.settings import Settings, load_settings
-from qrag_lib.types import Answer, Document, Filter, Hits, IndexConfig, IngestReport, Verdicts
+from qrag_lib.types import Answer, Document, Filter, Hits, IngestReport, Verdict, Verdicts
 
 if TYPE_CHECKING:
     from llama_index.core.node_parser import NodeParser
 
-    from qrag_lib.models.embedding import TransformerEmbedding
     from qrag_lib.rag.doctor import Diagnosis
     from qrag_lib.rag.evaluate import EvaluationReport
     from qrag_lib.rag.explain import Explanation
     from qrag_lib.rag.forget import Receipt
-    from qrag_lib.rag.ingest import Ingest
     from qrag_lib.rag.listing import DocumentTable
     from qrag_lib.rag.question_sets import QuestionSet
     from qrag_lib.system import Status
@@ -34,7 +33,6 @@ if TYPE_CHECKING:
 CATALOG = "catalog.db"
 CHROMA = "chroma"
 UPLOADS = "uploads"
-FIT_AGAIN = 1.1  # the weight is fitted anew when the index has grown by a tenth
 EVALUATED = 50  # chunks a question of an evaluation brings, to be counted as documents
 
 
@@ -49,9 +47,9 @@ class Workspace:
         self.path = path
         self.catalog = catalog
         self.settings = settings
-        self.parser = parser
         self.dense = DenseIndex(catalog, path / CHROMA)
-        self._embeddings: dict[str, TransformerEmbedding] = {}
+        self.embedders = Embedders(settings)
+        self._indexer = Indexer(catalog, self.dense, settings, self.embedders, parser)
 
     @classmethod
     def open(
@@ -92,9 +90,12 @@ class Workspace:
         """What ingest would say of each file, without taking any."""
         from qrag_lib.rag.documents import validate
 
+        verdicts: list[Verdict] = []
         with progress_bars.shown() as tell:
-            counted = enumerate(validate(source, self._limits()), 1)
-            return Verdicts(tuple(tell("read", n) or verdict for n, verdict in counted))
+            for verdict in validate(source, self._limits()):
+                verdicts.append(verdict)
+                tell("read", len(verdicts))
+        return Verdicts(tuple(verdicts))
 
     def ingest(
         self,
@@ -118,11 +119,7 @@ class Workspace:
 
         opened = open_source(source, include=include, limit=limit)
         with self._writing(_("ingesting")), self._telling(on_progress) as tell, Reader(self._limits()) as reader:
-            index = self._index_to_write(tell)
-            run = self._run(index, tell, reader)
-            report = run.run(opened, delete_missing=delete_missing)
-            self._fit(index.id, run)
-        return replace(report, seconds=dict(run.seconds))
+            return self._indexer.ingest(opened, reader, tell, delete_missing=delete_missing)
 
     def reindex(self, *, on_progress: Progress | None = None) -> IngestReport:
         """Build the index that the settings ask for beside the present one, and switch when it is complete.
@@ -131,7 +128,7 @@ class Workspace:
         before. The index that answered until then is kept, so that switching back costs little.
         """
         with self._writing(_("indexing")), self._telling(on_progress) as tell:
-            return self._build(self._wanted_config(), tell)
+            return self._indexer.rebuild(tell)
 
     def forget(self, documents: str | Sequence[str]) -> Receipt:
         """Remove documents, by id or name, from everything in the workspace. Raises NotFound."""
@@ -161,7 +158,7 @@ class Workspace:
         return search(
             self.catalog,
             self.dense,
-            self.embedding,
+            self.embedders.of,
             question,
             k=k or self.settings.top_k,
             filters=filters,
@@ -183,8 +180,10 @@ class Workspace:
         from qrag_lib.rag.answer import ask
 
         hits = self.search(question, k, filters)
+        index = self.catalog.indexes.active()
+        embedding = self.embedders.of(index) if index else None
         chosen = self.settings.refusal_threshold if threshold is None else threshold
-        return ask(question, hits, self.catalog.documents.text, self._active_embedding(), threshold=chosen)
+        return ask(question, hits, self.catalog.documents.text, embedding, threshold=chosen)
 
     def explain(
         self,
@@ -200,7 +199,7 @@ class Workspace:
         return explain(
             self.catalog,
             self.dense,
-            self.embedding,
+            self.embedders.of,
             question,
             document=document,
             phrase=phrase,
@@ -243,7 +242,7 @@ class Workspace:
         """A LlamaIndex `BaseRetriever` over this workspace."""
         from qrag_lib.rag.retrieve import QragRetriever
 
-        return QragRetriever(self.catalog, self.dense, self.embedding, k=k or self.settings.top_k, **options)
+        return QragRetriever(self.catalog, self.dense, self.embedders.of, k=k or self.settings.top_k, **options)
 
     # -- looking -----------------------------------------------------------------------------
 
@@ -277,38 +276,9 @@ class Workspace:
         from qrag_lib.rag.doctor import diagnose, mend
 
         if not repair:
-            return diagnose(self.catalog, self.dense, self.embedding)
+            return diagnose(self.catalog, self.dense, self.embedders.of)
         with self._writing(_("repairing")):
-            return mend(diagnose(self.catalog, self.dense, self.embedding))
-
-    # -- models ------------------------------------------------------------------------------
-
-    def embedding(self, index: Index) -> TransformerEmbedding:
-        """The model that an index was made with, loaded once. Raises ModelError where it is another now."""
-        found = self._load_embedding(index.config.model)
-        if found.model_id != index.model_id:
-            raise ModelError(
-                _("the index was made with {wanted}; {address} is now {found}").format(
-                    wanted=index.model_id, address=index.config.model, found=found.model_id
-                ),
-                hint=_("put that model back, or run qrag reindex"),
-            )
-        return found
-
-    def _active_embedding(self) -> TransformerEmbedding | None:
-        index = self.catalog.indexes.active()
-        return self.embedding(index) if index else None
-
-    def _load_embedding(self, address: str) -> TransformerEmbedding:
-        from qrag_lib.models.embedding import open_embedding
-
-        if address not in self._embeddings:
-            self._embeddings[address] = open_embedding(
-                address,
-                query_prefix=self.settings.embedding_query_prefix or None,
-                passage_prefix=self.settings.embedding_passage_prefix or None,
-            )
-        return self._embeddings[address]
+            return mend(diagnose(self.catalog, self.dense, self.embedders.of))
 
     # -- writing -----------------------------------------------------------------------------
 
@@ -336,68 +306,6 @@ class Workspace:
         s = self.settings
         return Limits(file_bytes=int(s.max_file_mib * 2**20), seconds=s.max_read_s, memory_mib=int(s.max_read_mib))
 
-    def _index_to_write(self, tell: Progress) -> Index:
-        """The index that answers, after it has been brought to what the settings ask for."""
-        active = self.catalog.indexes.active()
-        if active is None:
-            with self.catalog.write():
-                return self.catalog.indexes.create(self._wanted_config())
-        if self.parser is None and active.config.parser != _our_parser():
-            raise SettingsError(
-                _("the index was cut by {parser}").format(parser=active.config.parser),
-                hint=_("open the workspace with that parser, or run qrag reindex to cut it by ours"),
-            )
-        if self._asked_for() != _settled(active.config):
-            self._build(self._wanted_config(), tell)
-        return self.catalog.indexes.active() or active
-
-    def _asked_for(self) -> dict[str, Any]:
-        """What the settings ask for, as far as it can be told without loading a model."""
-        from qrag_lib.language import ANALYZER
-
-        s = self.settings
-        model = s.embedding_model
-        return _settled(
-            IndexConfig(model, "", s.chunk_size, s.chunk_overlap, s.chunk_unit, ANALYZER, _parser_name(self.parser))
-        )
-
-    def _wanted_config(self) -> IndexConfig:
-        model_id = self._load_embedding(self.settings.embedding_model).model_id
-        return IndexConfig(**{**self._asked_for(), "model_id": model_id})
-
-    def _build(self, config: IndexConfig, tell: Progress) -> IngestReport:
-        before = self.catalog.indexes.active()
-        with self.catalog.write():
-            index = self.catalog.indexes.create(config)
-        run = self._run(index, tell, None)
-        report = run.build()
-        with self.catalog.write():
-            self.catalog.indexes.activate(index.id)
-            kept = {index.id, before.id if before else index.id}
-            for other in self.catalog.indexes.all():
-                if other.id not in kept:
-                    self.catalog.indexes.delete(other.id)
-        self._fit(index.id, run)
-        return replace(report, seconds=dict(run.seconds))
-
-    def _run(self, index: Index, tell: Progress, reader: Any) -> Ingest:
-        from qrag_lib.rag.ingest import Ingest
-
-        return Ingest(self.catalog, self.dense, index, lambda: self.embedding(index), reader, tell, self.parser)
-
-    def _fit(self, index_id: str, run: Ingest) -> None:
-        """Fit the weight of the dense side to the corpus, where it has grown by a tenth since the last time."""
-        from qrag_lib.rag.fit import fit_weight
-
-        index = self.catalog.indexes.get(index_id)
-        n_chunks = self.catalog.chunks.count(index_id)
-        if index is None or not n_chunks or (index.fit and n_chunks < FIT_AGAIN * index.fit["n_chunks"]):
-            return
-        with run.timed("fit"):
-            fit = fit_weight(self.catalog, self.dense, self.embedding(index), index)
-        with self.catalog.write():
-            self.catalog.indexes.set_fit(index_id, {**fit, "n_chunks": n_chunks})
-
 
 def _make(folder: Path, create: bool) -> None:
     if not create:
@@ -424,21 +332,3 @@ def _open_catalog(path: Path, read_only: bool) -> Catalog:
         if not path.exists():
             raise
         return Catalog(path, read_only=True)
-
-
-def _our_parser() -> str:
-    return IndexConfig("", "", 1, 0).parser
-
-
-def _parser_name(parser: NodeParser | None) -> str:
-    """Name of the parser with its parameters, so that another setting is another index."""
-    if parser is None:
-        return _our_parser()
-    from qrag_lib.types import text_hash
-
-    return f"{type(parser).__name__}-{text_hash(parser.to_json())[:8]}"
-
-
-def _settled(config: IndexConfig) -> dict[str, Any]:
-    """A configuration without what only a loaded model can tell."""
-    return {**asdict(config), "model_id": ""}

@@ -49,7 +49,6 @@ class Ingest:
     dense: DenseIndex
     index: Index
     embedding: Callable[[], TransformerEmbedding]
-    reader: Reader
     progress: Progress
     parser: Any = None
     seen: set[str] = field(default_factory=set)
@@ -63,10 +62,10 @@ class Ingest:
     refused: list[Refusal] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
-    def run(self, source: Source, *, delete_missing: bool = True) -> IngestReport:
+    def run(self, source: Source, reader: Reader, *, delete_missing: bool = True) -> IngestReport:
         """Bring the workspace in step with the source and return what that took."""
         self._tell("read", 0, source.n_items)
-        for window in windows(self._changed(source)):
+        for window in windows(self._changed(source, reader)):
             self._index_window(window)
         if delete_missing and source.whole:
             self._delete_missing(source)
@@ -89,16 +88,18 @@ class Ingest:
 
     # -- what has changed ------------------------------------------------------------------
 
-    def _changed(self, source: Source) -> Iterator[tuple[Document, str | None]]:
+    def _changed(self, source: Source, reader: Reader) -> Iterator[tuple[Document, str | None]]:
         """The documents of the source that have to be indexed, with the stamps of their files."""
         for item in source.items:
             with self.timed("read"):
-                found = self._read(item, source)
+                found = self._read(item, source, reader)
             self._tell("read", 1)
             if found is not None:
                 yield found
 
-    def _read(self, item: Document | FoundFile | Refusal, source: Source) -> tuple[Document, str] | None:
+    def _read(
+        self, item: Document | FoundFile | Refusal, source: Source, reader: Reader
+    ) -> tuple[Document, str] | None:
         if isinstance(item, Refusal):
             self._refuse(document_id(source.key, item.name), item, source.key, None, "")
             return None
@@ -111,7 +112,7 @@ class Ingest:
             self._keep(stored)
             return None
         try:
-            document = self.reader.read(item.path, name=item.name, id=identity, source=source.key)
+            document = reader.read(item.path, name=item.name, id=identity, source=source.key)
         except DocumentRefused as error:
             refusal = Refusal(item.name, error.reason, error.message, error.hint or "")
             self._refuse(identity, refusal, source.key, path, stamp)

@@ -1,0 +1,115 @@
+"""The index kept what the settings ask for: built beside the one that answers, switched when complete."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from qrag_lib.errors import SettingsError
+from qrag_lib.i18n import _
+from qrag_lib.progress import Progress
+from qrag_lib.rag.catalog import Catalog, Index
+from qrag_lib.rag.embedders import Embedders
+from qrag_lib.rag.stores.dense import DenseIndex
+from qrag_lib.settings import Settings
+from qrag_lib.types import IndexConfig, IngestReport, text_hash
+
+if TYPE_CHECKING:
+    from llama_index.core.node_parser import NodeParser
+
+    from qrag_lib.rag.documents import Reader
+    from qrag_lib.rag.ingest import Ingest
+    from qrag_lib.rag.sources import Source
+
+FIT_AGAIN = 1.1  # the weight is fitted anew when the index has grown by a tenth
+
+
+class Indexer:
+    """Writes to the indexes of a workspace; whoever calls it holds the writer lock.
+
+    parser: a LlamaIndex node parser in the place of ours.
+    """
+
+    def __init__(
+        self, catalog: Catalog, dense: DenseIndex, settings: Settings, embedders: Embedders, parser: NodeParser | None
+    ) -> None:
+        self._catalog = catalog
+        self._dense = dense
+        self._settings = settings
+        self._embedders = embedders
+        self._parser = parser
+
+    def ingest(self, source: Source, reader: Reader, tell: Progress, *, delete_missing: bool) -> IngestReport:
+        """Bring the index in step with the settings, and then with the source."""
+        index = self._ready(tell)
+        run = self._run(index, tell)
+        report = run.run(source, reader, delete_missing=delete_missing)
+        self._fit(index.id, run)
+        return replace(report, seconds=dict(run.seconds))
+
+    def rebuild(self, tell: Progress) -> IngestReport:
+        """Build the index of the settings from the stored text, let it answer, and keep the one before it."""
+        before = self._catalog.indexes.active()
+        with self._catalog.write():
+            index = self._catalog.indexes.create(self._wanted())
+        run = self._run(index, tell)
+        report = run.build()
+        with self._catalog.write():
+            self._catalog.indexes.activate(index.id)
+            kept = {index.id, before.id if before else index.id}
+            for other in self._catalog.indexes.all():
+                if other.id not in kept:
+                    self._catalog.indexes.delete(other.id)
+        self._fit(index.id, run)
+        return replace(report, seconds=dict(run.seconds))
+
+    def _ready(self, tell: Progress) -> Index:
+        """The index that answers, after it has been brought to what the settings ask for."""
+        active = self._catalog.indexes.active()
+        if active is None:
+            with self._catalog.write():
+                return self._catalog.indexes.create(self._wanted())
+        if self._parser is None and active.config.parser != _parser_name(None):
+            raise SettingsError(
+                _("the index was cut by {parser}").format(parser=active.config.parser),
+                hint=_("open the workspace with that parser, or run qrag reindex to cut it by ours"),
+            )
+        if self._asked_for("") != replace(active.config, model_id=""):
+            self.rebuild(tell)
+        return self._catalog.indexes.active() or active
+
+    def _wanted(self) -> IndexConfig:
+        return self._asked_for(self._embedders.load(self._settings.embedding_model).model_id)
+
+    def _asked_for(self, model_id: str) -> IndexConfig:
+        """What the settings ask for; without a model_id it can be told without loading the model."""
+        from qrag_lib.language import ANALYZER
+
+        s = self._settings
+        sizes = (s.chunk_size, s.chunk_overlap, s.chunk_unit)
+        return IndexConfig(s.embedding_model, model_id, *sizes, ANALYZER, _parser_name(self._parser))
+
+    def _run(self, index: Index, tell: Progress) -> Ingest:
+        from qrag_lib.rag.ingest import Ingest
+
+        return Ingest(self._catalog, self._dense, index, lambda: self._embedders.of(index), tell, self._parser)
+
+    def _fit(self, index_id: str, run: Ingest) -> None:
+        """Fit the weight of the dense side to the corpus, where it has grown by a tenth since the last time."""
+        from qrag_lib.rag.fit import fit_weight
+
+        index = self._catalog.indexes.get(index_id)
+        n_chunks = self._catalog.chunks.count(index_id)
+        if index is None or not n_chunks or (index.fit and n_chunks < FIT_AGAIN * index.fit["n_chunks"]):
+            return
+        with run.timed("fit"):
+            fit: dict[str, Any] = fit_weight(self._catalog, self._dense, self._embedders.of(index), index)
+        with self._catalog.write():
+            self._catalog.indexes.set_fit(index_id, {**fit, "n_chunks": n_chunks})
+
+
+def _parser_name(parser: NodeParser | None) -> str:
+    """Name of the parser with its parameters, so that another setting is another index."""
+    if parser is None:
+        return IndexConfig("", "", 1, 0).parser
+    return f"{type(parser).__name__}-{text_hash(parser.to_json())[:8]}"
