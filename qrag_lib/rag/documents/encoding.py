@@ -15,6 +15,7 @@ _BOMS = [
     (codecs.BOM_UTF16_BE, "utf-16"),
 ]
 _SAMPLE = 64 * 1024
+_ENOUGH = 64  # letters from which another one-byte or Asian encoding can be told
 _CONTROLS = bytes(c for c in range(0x20) if c not in b"\t\n\r\f\v\0\x1a\x1b") + b"\x7f"
 # What charset-normalizer may answer; its other guesses on short texts are mostly wrong.
 _OTHERS = ["cp1250", "cp1251", "koi8_r", "cp1253", "cp1254", "cp1255", "cp1256", "shift_jis", "euc_jp", "gb18030",
@@ -88,7 +89,8 @@ def _single_byte(data: bytes) -> tuple[str, str]:
     text = data.decode("cp1252", "qrag-cp1252")
     sample = text[:_SAMPLE]
     letters = sum(c.isalpha() for c in sample)
-    if sum(c.isalpha() and not c.isascii() for c in sample) <= 0.4 * letters:
+    foreign = sum(c.isalpha() and not c.isascii() for c in sample)
+    if foreign <= 0.4 * letters or letters < _ENOUGH:
         return text, "cp1252"
     from charset_normalizer import from_bytes
 

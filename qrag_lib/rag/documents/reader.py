@@ -33,8 +33,8 @@ class Reader:
     process, without limits of time and memory.
 
     >>> with Reader() as reader:
-    ...     reader.read(Path("README.md")).media_type
-    'text/markdown'
+    ...     reader.parse("# Olá".encode("utf-16"), "nota.md").sections[0].label
+    'Olá'
     """
 
     def __init__(self, limits: Limits | None = None, readers: Mapping[str, BaseReader] | None = None) -> None:

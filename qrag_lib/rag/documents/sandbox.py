@@ -9,6 +9,8 @@ import struct
 import subprocess
 import sys
 import threading
+import weakref
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import IO, Any
@@ -19,6 +21,7 @@ from qrag_lib.rag.documents.draft import Extract
 from qrag_lib.rag.documents.limits import Limits
 
 HEADER = struct.Struct("!IQ")  # bytes of the JSON message, bytes of the file that follows it
+OUT_OF_MEMORY = 75  # exit code of a child that met its limit
 _START_SECONDS = 60.0
 _ROOT = str(Path(__file__).parents[3])
 
@@ -35,6 +38,7 @@ class Sandbox:
         self.started = 0
         self._child: subprocess.Popen[bytes] | None = None
         self._owner = 0
+        self._end: weakref.finalize[..., Sandbox] | None = None
         self._lock = threading.Lock()
 
     def read(self, data: bytes, kind: str) -> Extract:
@@ -55,12 +59,9 @@ class Sandbox:
 
     def close(self) -> None:
         """End the child. The next file starts another."""
-        child, self._child = self._child, None
-        if child and self._owner == os.getpid():
-            child.kill()
-            child.wait()
-            for pipe in (child.stdin, child.stdout):
-                _close(pipe)
+        self._child = None
+        if self._end:
+            self._end()
 
     def _ask(self, data: bytes, kind: str) -> dict[str, Any]:
         child = self._warm()
@@ -76,6 +77,7 @@ class Sandbox:
         if not self._child:
             self._child = _start()
             self._owner = os.getpid()
+            self._end = weakref.finalize(self, _end, self._child, self._owner)
             self.started += 1
             self._exchange(self._child, {"kind": "", "limits": asdict(self.limits)}, b"", _START_SECONDS)
         return self._child
@@ -111,7 +113,7 @@ class Sandbox:
                 _("reading took longer than {seconds:g} s").format(seconds=self.limits.seconds),
                 hint=_("split the file, or raise the limit of seconds"),
             )
-        if code == -signal.SIGKILL:
+        if code in (OUT_OF_MEMORY, -signal.SIGKILL):  # its own limit, or the system's
             return too_much_memory(self.limits)
         return DocumentRefused("broken", _("the parser crashed on the file (exit {code})").format(code=code))
 
@@ -159,9 +161,13 @@ def _exactly(pipe: IO[bytes], n: int) -> bytes:
     return data
 
 
-def _close(pipe: IO[bytes] | None) -> None:
-    try:
-        if pipe:
-            pipe.close()
-    except BrokenPipeError:
-        pass
+def _end(child: subprocess.Popen[bytes], owner: int) -> None:
+    """Kill the child, unless this process only inherited it by a fork."""
+    if owner != os.getpid():
+        return
+    child.kill()
+    child.wait()
+    for pipe in (child.stdin, child.stdout):
+        with suppress(BrokenPipeError):
+            if pipe:
+                pipe.close()

@@ -46,7 +46,7 @@ class Walk(Iterator[FoundFile | Refusal]):
             folders = []
             for entry in entries:
                 below = f"{name}/{entry.name}" if name else entry.name
-                if entry.name.startswith((".", "~$")):
+                if _is_hidden(entry.name):
                     self.n_hidden += 1
                 elif entry.is_dir(follow_symlinks=False):
                     folders.append((entry.path, below))
@@ -94,6 +94,11 @@ def _escape(character: str) -> str:
     if 0x80 <= code < 0xA0:  # not to be taken for such a byte
         return f"\\u{code:04x}"
     return character.encode("unicode_escape").decode("ascii")
+
+
+def _is_hidden(name: str) -> bool:
+    """Dot files and the lock files of office programs; `..name` is only an odd name."""
+    return name.startswith("~$") or (name.startswith(".") and not name.startswith(".."))
 
 
 def _entries(path: str) -> list[os.DirEntry[str]] | OSError:

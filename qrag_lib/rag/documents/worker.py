@@ -11,13 +11,14 @@ import signal
 import sys
 import threading
 import time
+from pathlib import Path
 from typing import Any
 
 from qrag_lib.errors import DocumentRefused
 from qrag_lib.i18n import _
 from qrag_lib.rag.documents.limits import MIB, Limits
 from qrag_lib.rag.documents.readers import reader_of
-from qrag_lib.rag.documents.sandbox import receive, send, too_much_memory
+from qrag_lib.rag.documents.sandbox import OUT_OF_MEMORY, receive, send
 
 _FORBIDDEN = ("socket.connect", "socket.bind", "socket.getaddrinfo", "subprocess.Popen", "os.system", "os.exec",
               "os.posix_spawn", "os.fork", "os.remove", "os.rename")  # fmt: skip
@@ -43,6 +44,8 @@ def main() -> None:
                 return
     except (EOFError, BrokenPipeError):
         return
+    except MemoryError:
+        os._exit(OUT_OF_MEMORY)
 
 
 def _answer(kind: str, data: bytes, limits: Limits) -> dict[str, Any]:
@@ -54,7 +57,7 @@ def _answer(kind: str, data: bytes, limits: Limits) -> dict[str, Any]:
     except DocumentRefused as refused:
         answer = _refused(refused)
     except MemoryError:
-        answer = {**_refused(too_much_memory(limits)), "leaving": True}
+        raise
     except RecursionError:
         answer = _refused(DocumentRefused("bomb", _("the file nests deeper than can be read")))
     except Exception as error:  # parsers raise anything on hostile files
@@ -62,7 +65,7 @@ def _answer(kind: str, data: bytes, limits: Limits) -> dict[str, Any]:
         answer = _refused(DocumentRefused("broken", message))
     signal.setitimer(signal.ITIMER_REAL, 0)
     peak = _peak_mib()
-    return {"leaving": peak > 0.6 * limits.memory_mib, **answer, "peak_mib": peak}
+    return {**answer, "leaving": peak > 0.6 * limits.memory_mib, "peak_mib": peak}
 
 
 def _refused(refused: DocumentRefused) -> dict[str, Any]:
@@ -70,11 +73,14 @@ def _refused(refused: DocumentRefused) -> dict[str, Any]:
 
 
 def _bound(limits: Limits) -> None:
-    """Limits of the kernel's: they hold even inside a library's C code."""
+    """Limits of the kernel's: they hold even inside a library's C code.
+
+    Data, not address space: the latter counts what malloc only reserves, 64 MiB a thread.
+    """
     import resource
 
     n_bytes = limits.memory_mib * MIB
-    resource.setrlimit(resource.RLIMIT_AS, (n_bytes, resource.getrlimit(resource.RLIMIT_AS)[1]))
+    resource.setrlimit(resource.RLIMIT_DATA, (n_bytes, resource.getrlimit(resource.RLIMIT_DATA)[1]))
     signal.setitimer(signal.ITIMER_REAL, limits.seconds + _GRACE)
 
 
@@ -82,6 +88,8 @@ def _harden() -> None:
     import resource
 
     sys.dont_write_bytecode = True
+    for optional in ("numpy", "PIL"):  # openpyxl and pypdf take them if they are there: 40 MiB for nothing
+        sys.modules[optional] = None  # type: ignore[assignment]
     resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     sys.addaudithook(_forbid)
@@ -93,10 +101,14 @@ def _forbid(event: str, _arguments: tuple[Any, ...]) -> None:
 
 
 def _peak_mib() -> float:
+    """The most memory that was resident. Linux's getrusage would count the parent's, from before the exec."""
+    status = Path("/proc/self/status")
+    if status.exists():
+        peak = next(line for line in status.read_text().splitlines() if line.startswith("VmHWM:"))
+        return int(peak.split()[1]) / 1024
     import resource
 
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss  # KiB on Linux, bytes on macOS
-    return peak / (MIB if sys.platform == "darwin" else 1024)
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / MIB  # bytes on macOS
 
 
 def _watch(parent: int) -> None:

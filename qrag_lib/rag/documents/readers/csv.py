@@ -5,7 +5,8 @@ from __future__ import annotations
 import csv
 import io
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from itertools import chain, islice
 
 from qrag_lib.errors import DocumentRefused
 from qrag_lib.i18n import _
@@ -25,24 +26,25 @@ def read(data: bytes, limits: Limits) -> Extract:
     text = unseen(text)
     delimiter = sniff_delimiter(text)
     csv.field_size_limit(max(limits.file_bytes, 131_072))
+    rows = (row for row in csv.reader(io.StringIO(text), delimiter=delimiter) if any(cell.strip() for cell in row))
+    draft = Draft()
     try:
-        rows = [row for row in csv.reader(io.StringIO(text), delimiter=delimiter) if any(cell.strip() for cell in row)]
+        _write(draft, rows, delimiter)
     except csv.Error as error:
         raise DocumentRefused("broken", _("the table cannot be read: {error}").format(error=error)) from error
-    draft = Draft()
-    _write(draft, rows, delimiter)
     return draft.finish("text/csv", encoding)
 
 
-def _write(draft: Draft, rows: Sequence[Sequence[str]], delimiter: str) -> None:
-    header = rows[0] if has_header(rows) else ()
+def _write(draft: Draft, rows: Iterator[list[str]], delimiter: str) -> None:
+    first = list(islice(rows, 200))
+    header = first.pop(0) if has_header(first) else []
     draft.metadata["columns"] = "; ".join(header)[:500]
-    for number, row in enumerate(rows[1:] if header else rows, start=2 if header else 1):
+    if header and not first:
+        draft.add(_raw(header, delimiter))
+    for number, row in enumerate(chain(first, rows), start=2 if header else 1):
         if number <= _SECTIONS:
             draft.begin("record", str(number))
         draft.add(row_text(header, row) if header else _raw(row, delimiter), gap="\n")
-    if header and len(rows) == 1:
-        draft.add(_raw(header, delimiter))
 
 
 def _raw(row: Sequence[str], delimiter: str) -> str:

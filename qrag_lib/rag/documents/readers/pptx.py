@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 from qrag_lib.errors import DocumentRefused
 from qrag_lib.i18n import _
 from qrag_lib.rag.documents.archive import Archive, Element
@@ -27,12 +25,15 @@ def read(data: bytes, limits: Limits) -> Extract:
         raise DocumentRefused("too_large", _("{n} slides, limit {limit}").format(n=len(slides), limit=limits.pages))
     for number, part in enumerate(slides, start=1):
         draft.begin("slide", str(number))
-        for text in _blocks(archive.xml(part)):
-            draft.add(text)
+        for shape in _shapes(archive.xml(part)):
+            if _placeholder(shape) in _TITLES:
+                draft.heading(_told(shape), 1)
+            else:
+                draft.add(_told(shape))
         for kind, notes in relations(archive, part).values():
             if kind == "notesSlide" and notes in archive:
-                for text in _blocks(archive.xml(notes)):
-                    draft.add(text)
+                for shape in _shapes(archive.xml(notes)):
+                    draft.add(_told(shape))
     return draft.finish(_MEDIA)
 
 
@@ -46,17 +47,17 @@ def _slides(archive: Archive) -> list[str]:
     return [known[i][1] for i in ids if i in known and known[i][1] in archive]
 
 
-def _blocks(slide: Element) -> Iterator[str]:
-    """The texts of the shapes, titles first; table rows as lines."""
+def _shapes(slide: Element) -> list[Element]:
+    """The shapes that hold words, titles first."""
     shapes = [s for s in slide.iter("{*}sp", "{*}graphicFrame") if _placeholder(s) not in _UNTOLD]
-    for shape in sorted(shapes, key=lambda s: _placeholder(s) not in _TITLES):
-        if local(shape) == "sp":
-            yield "\n".join(filter(None, (_text(p) for p in shape.iter("{*}p"))))
-            continue
-        rows = list(shape.iter("{*}tr"))
-        yield "\n".join("\t".join(_text(cell) for cell in row.iterfind("{*}tc")) for row in rows)
-        if not rows:
-            yield "\n".join(filter(None, (_text(p) for p in shape.iter("{*}p"))))
+    return sorted(shapes, key=lambda s: _placeholder(s) not in _TITLES)
+
+
+def _told(shape: Element) -> str:
+    """The lines of a shape; a table row is one, its cells parted by tabs."""
+    if rows := list(shape.iter("{*}tr")):
+        return "\n".join("\t".join(_text(cell) for cell in row.iterfind("{*}tc")) for row in rows)
+    return "\n".join(filter(None, (_text(p) for p in shape.iter("{*}p"))))
 
 
 def _placeholder(shape: Element) -> str:

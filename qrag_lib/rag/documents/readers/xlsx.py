@@ -36,7 +36,7 @@ def read(data: bytes, limits: Limits) -> Extract:
             for sheet in book.worksheets:
                 draft.begin("sheet", sheet.title)
                 if rows := list(_rows(sheet)):
-                    draft.add(sheet.title)
+                    draft.heading(sheet.title, 1)
                     _write(draft, rows)
     except (KeyError, ValueError, TypeError, AttributeError, IndexError, OSError, SyntaxError) as error:
         raise DocumentRefused("broken", _("the file is damaged: {error}").format(error=error)) from error
