@@ -114,8 +114,8 @@ def evaluate(options: Namespace) -> object:
 
 
 def status(options: Namespace) -> object:
-    """What the workspace holds."""
-    with _open(options) as workspace:
+    """What the workspace holds, and whether it can be written."""
+    with _open(options, write=True) as workspace:
         return workspace.status()
 
 
