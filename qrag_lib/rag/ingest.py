@@ -22,7 +22,7 @@ from qrag_lib.i18n import _
 from qrag_lib.progress import Progress
 from qrag_lib.rag.catalog import Catalog, Index, StoredDocument
 from qrag_lib.rag.catalog.documents import content_hash
-from qrag_lib.rag.chunking import chunk
+from qrag_lib.rag.chunking import chunk_many
 from qrag_lib.rag.documents import FoundFile, Reader, printable
 from qrag_lib.rag.sources import Source, document_id
 from qrag_lib.rag.stores.dense import EXACT_UP_TO, DenseIndex
@@ -155,7 +155,8 @@ class Ingest:
     def _index_window(self, window: Sequence[tuple[Document, str | None]]) -> None:
         self._check_room(sum(len(document.text) for document, _ in window))
         with self.timed("chunk"):
-            chunked = [self._chunk(document) for document, _ in window]
+            documents = [document for document, _ in window]
+            chunked = list(chunk_many(documents, self.embedding(), self.index.config, self.parser))
         self._embed([each for chunks in chunked for each in chunks])
         with self.timed("store"):
             for (document, stamp), chunks in zip(window, chunked, strict=True):
@@ -174,9 +175,6 @@ class Ingest:
                 ),
                 hint=_("free space and run it again: what is done is kept, the rest goes on from there"),
             )
-
-    def _chunk(self, document: Document) -> list[Chunk]:
-        return chunk(document, self.embedding(), self.index.config, self.parser)
 
     def _embed(self, chunks: Sequence[Chunk]) -> None:
         """Make and keep the vectors that are not known yet, the longest texts first."""
