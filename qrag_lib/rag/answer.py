@@ -1,0 +1,242 @@
+"""Answers made of sentences of the documents, word for word; no language model is needed."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Final, Literal, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from qrag_lib.errors import QragError
+from qrag_lib.i18n import _
+from qrag_lib.language import detect
+from qrag_lib.rag.asking import Question
+from qrag_lib.rag.confidence import THRESHOLD, confidence
+from qrag_lib.rag.evidence import Array, Candidate, candidates, features, score
+from qrag_lib.types import Answer, Citation, Hits, Sentence
+
+LONGEST_QUESTION: Final = 2_000  # characters
+EMBEDDED: Final = 40  # sentences that the embedder reads for a question
+READ: Final = 120  # word pieces of a sentence that the embedder reads
+MARGIN: Final = 1.5  # how far below the best (log odds) a supporting sentence may score
+ALIKE: Final = 0.5  # share of common terms from which a sentence says nothing new
+AROUND: Final = 600  # characters of the passage shown around a quote
+
+
+class Encoder(Protocol):
+    """What `ask` needs of an embedding model."""
+
+    def encode(
+        self, texts: Sequence[str], *, kind: Literal["passage", "query"] = "passage"
+    ) -> npt.NDArray[np.float32]:
+        """One unit row a text."""
+        ...
+
+    def token_spans(self, text: str) -> list[tuple[int, int]]:
+        """Character spans of the word pieces."""
+        ...
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """The candidates with their scores (log odds), and how sure the best one makes an answer."""
+
+    question: Question
+    candidates: tuple[Candidate, ...]
+    scores: Array
+    confidence: float
+
+    @property
+    def order(self) -> list[int]:
+        """Positions of the candidates, best first."""
+        return [int(i) for i in np.argsort(-self.scores, kind="stable")]
+
+
+def ask(
+    question: str,
+    hits: Hits,
+    texts: Callable[[str], str],
+    embedding: Encoder | None = None,
+    *,
+    max_sentences: int = 3,
+    threshold: float | None = None,
+) -> Answer:
+    """The sentences of the hits that answer the question, best first, or a refusal.
+
+    texts: the stored text of a document by its id. embedding: without it sentences are compared by
+    their words only. threshold: the confidence below which it refuses; the default was measured in
+    experiments/answers. A question that is empty or beyond 2,000 characters raises QragError.
+    """
+    started = time.perf_counter()
+    asked = clean_question(question)
+    language = hits.language if hits.language in ("pt", "en") else detect(asked)
+    evidence = weigh(Question(asked, language), hits, texts, embedding)
+    sure = evidence.confidence >= (THRESHOLD if threshold is None else threshold)
+    chosen = choose(evidence, max_sentences) if sure and evidence.candidates else []
+    sentences, citations = _written(evidence, chosen, texts)
+    seconds = {**hits.seconds, "answer": time.perf_counter() - started}
+    return Answer(
+        question=asked,
+        sentences=sentences,
+        citations=citations,
+        language=language,
+        refused=not sentences,
+        confidence=evidence.confidence,
+        note=_written_by() if sentences else _refusal(evidence),
+        seconds=seconds,
+    )
+
+
+def clean_question(question: str) -> str:
+    """The question without control characters and superfluous space; refused where nothing can be asked with it."""
+    asked = " ".join("".join(c if c.isprintable() else " " for c in question).split())
+    if not asked:
+        raise QragError(_("the question is empty"), hint=_("ask in words, for example: who wrote the report?"))
+    if len(asked) > LONGEST_QUESTION:
+        raise QragError(
+            _("the question has {n} characters; the limit is {limit}").format(n=len(asked), limit=LONGEST_QUESTION),
+            hint=_("ask one thing, in a sentence; texts to be searched go in with ingest"),
+        )
+    return asked
+
+
+def weigh(question: Question, hits: Hits, texts: Callable[[str], str], embedding: Encoder | None) -> Evidence:
+    """All sentences of the hits, scored."""
+    found = candidates(hits.hits, texts, question.language) if question.stems else []
+    if not found:
+        return Evidence(question, (), np.zeros(0), 0.0)
+    cosines = None if embedding is None else _cosines(question, found, embedding)
+    rows = features(question, found, cosines)
+    scores = score(rows, semantic=cosines is not None)
+    return Evidence(question, tuple(found), scores, confidence(question, found, rows, scores))
+
+
+def _cosines(question: Question, found: Sequence[Candidate], embedding: Encoder) -> Array:
+    """Cosine of the question and each sentence; those with the fewest words in common get the lowest one."""
+    first = np.argsort(-score(features(question, found), semantic=False), kind="stable")[:EMBEDDED]
+    vectors = embedding.encode([_beginning(found[i].text, embedding) for i in first])
+    asked = embedding.encode([question.text], kind="query")[0]
+    near = (vectors @ asked).astype(np.float64)
+    cosines = np.full(len(found), near.min())
+    cosines[first] = near
+    return cosines
+
+
+def _beginning(text: str, embedding: Encoder) -> str:
+    """The text, cut after READ word pieces."""
+    spans = embedding.token_spans(text) if len(text) > READ else []
+    return text[: spans[READ - 1][1]] if len(spans) > READ else text
+
+
+def choose(evidence: Evidence, n: int) -> list[int]:
+    """The best candidate, then those that score nearly as well and say something else; n at most.
+
+    The sentence right before the best one is left to the passage around the quote, so that the
+    answer begins with the best.
+    """
+    best, *others = evidence.order
+    chosen = [best]
+    for i in others:
+        if len(chosen) >= n or evidence.scores[i] < evidence.scores[best] - MARGIN:
+            break
+        candidate = evidence.candidates[i]
+        if all(_adds(candidate, evidence.candidates[j]) for j in chosen) and not _leads_to(
+            candidate, evidence.candidates[best]
+        ):
+            chosen.append(i)
+    return chosen
+
+
+def _adds(candidate: Candidate, known: Candidate) -> bool:
+    ours, theirs = set(candidate.stems), set(known.stems)
+    return len(ours & theirs) < ALIKE * max(1, min(len(ours), len(theirs)))
+
+
+def _leads_to(one: Candidate, other: Candidate) -> bool:
+    """True where `other` is the very next sentence of the same document."""
+    return one.document_id == other.document_id and 0 <= other.start - one.end <= 3
+
+
+def _groups(evidence: Evidence, chosen: Sequence[int]) -> Iterator[list[Candidate]]:
+    """The chosen sentences, neighbours of a document together in reading order; the best sentence's group first."""
+    left = [evidence.candidates[i] for i in chosen]
+    while left:
+        group = [left.pop(0)]
+        while following := next((c for c in left if _leads_to(group[-1], c)), None):
+            group.append(following)
+            left.remove(following)
+        while leading := next((c for c in left if _leads_to(c, group[0])), None):
+            group.insert(0, leading)
+            left.remove(leading)
+        yield group
+
+
+def _written(
+    evidence: Evidence, chosen: Sequence[int], texts: Callable[[str], str]
+) -> tuple[tuple[Sentence, ...], tuple[Citation, ...]]:
+    """Sentences and their citations; a quote that does not stand in the document's text is left out."""
+    scores = dict(zip((id(c) for c in evidence.candidates), evidence.scores, strict=True))
+    sentences: list[Sentence] = []
+    citations: list[Citation] = []
+    for group in _groups(evidence, chosen):
+        relative = float(np.exp(max(scores[id(c)] for c in group) - evidence.scores.max()))
+        citation = _citation(group, len(citations) + 1, evidence.confidence * relative, texts)
+        if citation is not None:
+            citations.append(citation)
+            sentences += [Sentence(" ".join(c.text.split()), (citation.number,)) for c in group]
+    return tuple(sentences), tuple(citations)
+
+
+def _citation(group: Sequence[Candidate], number: int, score: float, texts: Callable[[str], str]) -> Citation | None:
+    """Where the group stands; None where the document's text no longer has its sentences there."""
+    first, last = group[0], group[-1]
+    text = texts(first.document_id)
+    if any(text[c.start : c.end] != c.text for c in group):
+        return None
+    left, right = passage_around(text, first.start, last.end)
+    chunk = first.hit.chunk
+    return Citation(
+        number=number,
+        document_id=chunk.document_id,
+        document_name=chunk.document_name,
+        start=first.start,
+        end=last.end,
+        quote=text[first.start : last.end],
+        score=score,
+        page=chunk.page,
+        headings=chunk.headings,
+        passage=text[left:right],
+        passage_start=left,
+    )
+
+
+def passage_around(text: str, start: int, end: int) -> tuple[int, int]:
+    """Span of some 600 characters around [start:end), at word boundaries.
+
+    >>> passage_around("a short text", 2, 7)
+    (0, 12)
+    """
+    spare = max(0, AROUND - (end - start)) // 2
+    left, right = max(0, start - spare), min(len(text), end + spare)
+    while 0 < left < start and not text[left - 1].isspace():
+        left += 1
+    while end < right < len(text) and not text[right].isspace():
+        right -= 1
+    return left, right
+
+
+def _written_by() -> str:
+    return _("No language model wrote this: the sentences are quoted from the documents, word for word.")
+
+
+def _refusal(evidence: Evidence) -> str:
+    """Why there is no answer, and what to do next."""
+    if not evidence.question.stems:
+        return _("The question has no word that can be looked up. Name the thing it is about.")
+    return _(
+        "The documents do not seem to hold the answer (confidence {confidence:.0%}). "
+        "See what is nearest with search, or why a document was not found with explain."
+    ).format(confidence=evidence.confidence)

@@ -1,0 +1,252 @@
+"""Sentences of the retrieved passages, scored as evidence for a question. Pure functions, no language model."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from math import log1p
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from qrag_lib.language import sentences
+from qrag_lib.rag.asking import Question, Token, defines, met, refers_back, tokens
+from qrag_lib.types import Chunk, Hit
+
+Array = npt.NDArray[np.float64]
+
+PASSAGES: Final = 8  # hits whose sentences are looked at
+REACH: Final = 800  # characters on both sides of a chunk in which its first and last sentence must begin and end
+LONGEST: Final = 1_200  # characters of a sentence; longer ones are tables, code or lists
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A sentence of a document: `text == document text[start:end]`.
+
+    rank: of its best hit, from 0. place: among the sentences of the passage, from 0.
+    """
+
+    hit: Hit
+    rank: int
+    place: int
+    start: int
+    end: int
+    text: str
+    language: str
+
+    @cached_property
+    def tokens(self) -> tuple[Token, ...]:
+        """Its words."""
+        return tokens(self.text, self.language)
+
+    @cached_property
+    def stems(self) -> tuple[str, ...]:
+        """Its index terms, in order."""
+        return tuple(t.stem for t in self.tokens if t.stem)
+
+    @property
+    def document_id(self) -> str:
+        """The document it stands in."""
+        return self.hit.chunk.document_id
+
+
+def candidates(hits: Sequence[Hit], texts: Callable[[str], str], language: str) -> list[Candidate]:
+    """The whole sentences that the best hits touch, best hit first; one that several hits touch counts once."""
+    found: dict[tuple[str, int, int], Candidate] = {}
+    for rank, hit in enumerate(hits[:PASSAGES]):
+        spoken = hit.chunk.language if hit.chunk.language in ("pt", "en") else language
+        text = texts(hit.chunk.document_id)
+        for place, (start, end) in enumerate(whole_sentences(text, hit.chunk, spoken)):
+            candidate = Candidate(hit, rank, place, start, end, text[start:end], spoken)
+            found.setdefault((candidate.document_id, start, end), candidate)
+    return list(found.values())
+
+
+def whole_sentences(text: str, chunk: Chunk, language: str) -> list[tuple[int, int]]:
+    """Spans in the document's text of the sentences that the chunk touches, whole even where it cuts them."""
+    left, right = max(0, chunk.start - REACH), min(len(text), chunk.end + REACH)
+    paragraph = text.rfind("\n\n", left, chunk.start)
+    left = left if paragraph < 0 else paragraph + 2
+    spans = ((left + a, left + b) for a, b in sentences(text[left:right], language))
+    return [(a, b) for a, b in spans if a < chunk.end and b > chunk.start and b - a <= LONGEST]
+
+
+FEATURES: Final = (
+    "covered", "before", "before_back", "after", "passage", "title", "run", "phrase", "window", "best_covered",
+    "cosine", "cosine_before", "cosine_best",
+    "name_met", "number_met", "reason_met", "defined", "answer_near",
+    "retrieval", "first_hit", "first", "new", "asks", "density", "long",
+)  # fmt: skip
+
+
+def features(question: Question, found: Sequence[Candidate], cosines: Array | None = None) -> Array:
+    """One row a candidate, one column a name of FEATURES.
+
+    cosines: of question and sentence; zeros without an embedder.
+    """
+    columns = {**_coverage(question, found), **_similarity(found, cosines), **_form(question, found)}
+    return np.column_stack([columns[name] for name in FEATURES])
+
+
+def term_weights(question: Question, found: Sequence[Candidate]) -> Array:
+    """How much each term of the question tells the candidates apart: BM25's idf over the sentences.
+
+    Words that only name the kind of answer ("year", "nome") weigh a third; names and numbers weigh more.
+    """
+    n = len(found)
+    df = Counter(stem for candidate in found for stem in set(candidate.stems))
+    idf = [log1p((n - df[stem] + 0.5) / (df[stem] + 0.5)) for stem in question.stems]
+    return np.array(idf) * question.emphasis
+
+
+def matches(question: Question, stems: Sequence[str]) -> Array:
+    """For each term of the question how well the text has it: 1.0 the stem, less for a word of the same root."""
+    known = set(stems)
+    return np.array([_match(stem, known) for stem in question.stems])
+
+
+def _match(stem: str, known: set[str]) -> float:
+    if stem in known:
+        return 1.0
+    if len(stem) < 5 or stem.isdigit():
+        return 0.0
+    return max((_root(stem, other) for other in known if other[:4] == stem[:4]), default=0.0)
+
+
+def _root(one: str, other: str) -> float:
+    """Share of the longer stem that both begin with, where that is enough to be the same root."""
+    shared = next((i for i, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other)))
+    alike = shared >= 5 or shared >= 0.7 * min(len(one), len(other))
+    return 0.4 + 0.5 * shared / max(len(one), len(other)) if alike else 0.0
+
+
+def _neighbours(found: Sequence[Candidate], values: Array, step: int) -> Array:
+    """The values of the sentence before (-1) or after (1) in the same passage; zeros where there is none."""
+    moved = np.zeros_like(values)
+    where = {(c.document_id, c.rank, c.place): i for i, c in enumerate(found)}
+    for i, c in enumerate(found):
+        j = where.get((c.document_id, c.rank, c.place + step))
+        if j is not None:
+            moved[i] = values[j]
+    return moved
+
+
+def _coverage(question: Question, found: Sequence[Candidate]) -> dict[str, Array]:
+    """How much of the question stands in the sentence, its neighbours, its passage and its headings."""
+    weights = term_weights(question, found)
+    share = weights / (weights.sum() or 1.0)
+    own = np.array([matches(question, c.stems) for c in found])
+    ranks = np.array([c.rank for c in found])
+    passage = np.array([own[ranks == c.rank].max(0) for c in found])
+    before, after = _neighbours(found, own, -1), _neighbours(found, own, 1)
+    titles = np.array([matches(question, _title(c)) for c in found])
+    covered = own @ share
+    gain = np.maximum(own, before) @ share - covered
+    back = np.array([refers_back(c.text) for c in found])
+    return {
+        "covered": covered,
+        "best_covered": covered / (covered.max() or 1.0),
+        "before": gain,
+        "before_back": gain * back,
+        "after": np.maximum(own, after) @ share - covered,
+        "passage": passage @ share - covered,
+        "title": np.maximum(own, titles) @ share - covered,
+        "run": np.array([_run(question, c) for c in found]),
+        "phrase": np.array([_phrase(question, c) for c in found]),
+        "window": np.array([_window(question, c, share) for c in found]),
+        "density": np.array([sum(s in question.known for s in set(c.stems)) / max(4, len(set(c.stems))) for c in found]),
+    }
+
+
+def _title(candidate: Candidate) -> tuple[str, ...]:
+    text = " ".join((candidate.hit.chunk.document_name, *candidate.hit.chunk.headings))
+    return tuple(t.stem for t in tokens(text, candidate.language) if t.stem)
+
+
+def _run(question: Question, candidate: Candidate) -> float:
+    """Length of the longest run of the question's words, function words too, over the question's length."""
+    asked, said = question.words, [t.text.lower() for t in candidate.tokens]
+    best, lengths = 0, [0] * (len(asked) + 1)
+    for word in said:
+        lengths = [0, *(lengths[i] + 1 if other == word else 0 for i, other in enumerate(asked))]
+        best = max(best, *lengths)
+    return best / max(3, len(asked))
+
+
+def _phrase(question: Question, candidate: Candidate) -> float:
+    """Share of the pairs of neighbouring terms of the question that stand in this order at most two apart."""
+    pairs = list(zip(question.stems, question.stems[1:], strict=False))
+    places: dict[str, list[int]] = {}
+    for i, stem in enumerate(candidate.stems):
+        places.setdefault(stem, []).append(i)
+    near = sum(any(0 < j - i <= 2 for i in places.get(a, ()) for j in places.get(b, ())) for a, b in pairs)
+    return near / max(1, len(pairs))
+
+
+def _window(question: Question, candidate: Candidate, share: Array) -> float:
+    """Largest weight of the question's terms within ten terms of the sentence."""
+    weight = dict(zip(question.stems, share, strict=True))
+    held = [(i, stem) for i, stem in enumerate(candidate.stems) if stem in weight]
+    return max((sum(weight[s] for s in {t for j, t in held if 0 <= j - i < 10}) for i, _ in held), default=0.0)
+
+
+def _similarity(found: Sequence[Candidate], cosines: Array | None) -> dict[str, Array]:
+    own = np.zeros(len(found)) if cosines is None else cosines
+    return {
+        "cosine": own,
+        "cosine_before": _neighbours(found, own, -1),
+        "cosine_best": own - own.max(),
+    }
+
+
+def _form(question: Question, found: Sequence[Candidate]) -> dict[str, Array]:
+    """What kind of sentence it is, and where it stands."""
+    kind = question.kind
+    fits = np.array([met(kind, c.text, c.tokens, question.known) for c in found])
+    best = max((c.hit.score for c in found), default=0.0) or 1.0
+    fresh = [sum(bool(s) and s not in question.known for s in c.stems) for c in found]
+    return {
+        "name_met": fits * (kind in ("person", "place")),
+        "number_met": fits * (kind in ("number", "time")),
+        "reason_met": fits * (kind in ("reason", "purpose")),
+        "defined": np.array([defines(question, c.text, c.tokens) for c in found]),
+        "answer_near": np.zeros(len(found)),
+        "retrieval": np.array([c.hit.score / best for c in found]),
+        "first_hit": np.array([float(c.rank == 0) for c in found]),
+        "first": np.array([float(c.place == 0) for c in found]),
+        "new": np.array([min(1.0, log1p(n) / 3) for n in fresh]),
+        "asks": np.array([float(c.text.rstrip("\"'”» ").endswith("?")) for c in found]),
+        "long": np.array([min(1.0, len(c.tokens) / 60) for c in found]),
+    }
+
+
+# Log odds a feature, fitted by experiments/answers/fit.py; without an embedder in the second column.
+WEIGHTS: Final[dict[str, tuple[float, float]]] = {
+    "covered": (1.7, 2.0),
+    "best_covered": (3.1, 3.5),
+    "before": (2.3, 2.5),
+    "before_back": (1.3, 1.3),
+    "after": (1.0, 1.1),
+    "title": (5.7, 5.5),
+    "run": (3.4, 3.4),
+    "window": (1.1, 1.1),
+    "cosine": (1.5, 0.0),
+    "cosine_before": (1.2, 0.0),
+    "cosine_best": (1.5, 0.0),
+    "name_met": (1.8, 1.8),
+    "number_met": (2.7, 2.7),
+    "reason_met": (0.6, 0.6),
+    "retrieval": (4.9, 5.0),
+    "first": (0.8, 0.8),
+    "asks": (-2.1, -2.1),
+}
+
+
+def score(rows: Array, *, semantic: bool = True) -> Array:
+    """Log odds of each candidate, up to a constant a question. semantic: cosines are among the features."""
+    weights = [WEIGHTS.get(name, (0.0, 0.0))[0 if semantic else 1] for name in FEATURES]
+    return rows @ np.array(weights)

@@ -1,0 +1,65 @@
+"""Answers made of sentences of the documents."""
+
+from __future__ import annotations
+
+import pytest
+
+from qrag_lib.errors import QragError
+from qrag_lib.rag.answer import LONGEST_QUESTION, ask, passage_around
+from qrag_lib.types import Answer, Chunk, Hit, Hits
+
+SCHOOL = (
+    "A escola de música fica em Recife. Ela foi fundada em 1932 por Ana Prado. "
+    "O prédio da escola de música tem três andares e um jardim. Em 1950 o jardim foi ampliado."
+)
+MILL = "The old mill grinds wheat and maize. It was built by Thomas Reed in 1874. A flood destroyed the dam in 1901."
+TEXTS = {"school": SCHOOL, "mill": MILL}
+
+
+def hit(document: str, start: int = 0, end: int | None = None, score: float = 1.0, language: str = "pt") -> Hit:
+    text = TEXTS[document]
+    end = len(text) if end is None else end
+    chunk = Chunk(f"{document}#0", document, document + ".md", 0, text[start:end], start, end, language=language)
+    return Hit(chunk, score)
+
+
+def answer(question: str, *found: Hit, language: str = "pt", threshold: float | None = 0.0) -> Answer:
+    return ask(question, Hits(question, language, found), TEXTS.__getitem__, threshold=threshold)
+
+
+def test_the_first_sentence_answers():
+    assert "fundada em 1932" in answer("Quando a escola de música foi fundada?", hit("school")).sentences[0].text
+    english = answer("Who built the old mill?", hit("mill", language="en"), language="en")
+    assert english.sentences[0].text == "It was built by Thomas Reed in 1874."
+
+
+def test_every_quote_is_the_stored_text_at_its_place():
+    said = answer("Quantos andares tem o prédio da escola?", hit("school"))
+    assert said.citations
+    for citation in said.citations:
+        text = TEXTS[citation.document_id]
+        assert text[citation.start : citation.end] == citation.quote
+        assert text[citation.passage_start :].startswith(citation.passage)
+        assert citation.quote in citation.passage
+
+
+@pytest.mark.parametrize("question", ["", " \n\t ", "\x00\x07"])
+def test_an_empty_question_is_an_error(question: str):
+    with pytest.raises(QragError, match="empty"):
+        answer(question, hit("school"))
+
+
+def test_a_question_beyond_the_limit_is_an_error_with_the_limit():
+    with pytest.raises(QragError, match=f"{LONGEST_QUESTION:}"):
+        answer("a " * 50_000, hit("school"))
+
+
+def test_without_hits_it_refuses():
+    said = answer("Quem fundou a escola?")
+    assert said.refused and not said.sentences and not said.citations and said.confidence == 0.0 and said.note
+
+
+def test_passage_around_keeps_words_whole():
+    text = "palavra " * 400
+    left, right = passage_around(text, 1600, 1607)
+    assert text[left:right].strip().split() == ["palavra"] * len(text[left:right].split())
