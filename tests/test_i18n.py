@@ -1,0 +1,81 @@
+"""Every interface text has its translation, and the compiled catalogue is the one that was written."""
+
+from __future__ import annotations
+
+import string
+from io import BytesIO
+from typing import Any
+
+import pytest
+
+from qrag_lib import i18n
+from qrag_lib.i18n import extract
+
+
+@pytest.fixture(scope="module")
+def portuguese() -> Any:
+    return extract.in_catalogue("pt_BR")
+
+
+def test_every_message_of_the_code_is_translated() -> None:
+    assert extract.untranslated("pt_BR") == [], "run make i18n, and write the translations"
+
+
+def test_no_translation_is_left_of_a_message_that_is_gone(portuguese: Any) -> None:
+    there = {message.id for message in extract.in_code() if message.id}
+    assert {message.id for message in portuguese if message.id} - there == set(), "run make i18n"
+
+
+def test_the_compiled_catalogue_is_up_to_date(portuguese: Any) -> None:
+    from babel.messages.mofile import read_mo, write_mo
+
+    compiled = BytesIO()
+    write_mo(compiled, portuguese)
+    compiled.seek(0)
+    fresh = {m.id: m.string for m in read_mo(compiled)}
+    with (extract.FOLDER / "pt_BR" / "LC_MESSAGES" / "qrag.mo").open("rb") as file:
+        assert {m.id: m.string for m in read_mo(file)} == fresh, "run make i18n"
+
+
+def placeholders(text: str) -> set[str]:
+    return {name for _text, name, _spec, _conversion in string.Formatter().parse(text) if name is not None}
+
+
+def test_a_translation_keeps_every_placeholder(portuguese: Any) -> None:
+    for message in portuguese:
+        if message.id and "python-brace-format" in message.flags:
+            forms = [message.string] if isinstance(message.string, str) else message.string
+            original = message.id if isinstance(message.id, str) else message.id[-1]
+            for form in forms:
+                assert placeholders(form) == placeholders(original), original
+
+
+def test_a_translation_begins_and_ends_like_its_message(portuguese: Any) -> None:
+    for message in portuguese:
+        if isinstance(message.id, str) and message.id:
+            assert message.id[-1:] in ".:!? " or message.string[-1:] not in ".:!", message.id
+            assert message.id[0].isupper() == message.string[0].isupper() or not message.id[0].isalpha(), message.id
+
+
+def test_the_interface_changes_language_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("QRAG_LANG", "pt_BR")
+    assert i18n._("a password is needed") == "é preciso uma senha"
+    assert i18n.ngettext("{n} passage", "{n} passages", 2) == "{n} trechos"
+    monkeypatch.setenv("QRAG_LANG", "en")
+    assert i18n._("a password is needed") == "a password is needed"
+    assert i18n.ngettext("{n} passage", "{n} passages", 1) == "{n} passage"
+
+
+def test_a_language_without_a_catalogue_gets_the_english_of_the_code() -> None:
+    assert i18n.catalogue("en").gettext("a password is needed") == "a password is needed"
+
+
+def test_the_code_translates_literals_only() -> None:
+    """A message built at run time could not be found in a catalogue."""
+    import ast
+
+    marked = {"_", "N_", "ngettext"}
+    for path in extract.FOLDER.parent.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in marked:
+                assert not isinstance(node.args[0], ast.JoinedStr | ast.BinOp), f"{path}:{node.lineno}"
