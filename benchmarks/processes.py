@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import json
+import os
 import subprocess
 import sys
 import threading
@@ -36,7 +37,8 @@ def fresh(function: Callable[..., dict[str, Any]], *arguments: str | int) -> Out
     name = f"{function.__module__}:{function.__name__}"
     command = [sys.executable, "-m", "benchmarks.processes", name, json.dumps(arguments)]
     started = time.perf_counter()
-    child = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}  # so that it finds the same modules
+    child = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment)
     peak = _Peak(child.pid)
     output, errors = child.communicate()
     wall_s, peak_mib = time.perf_counter() - started, peak.stop()
