@@ -28,8 +28,9 @@ lint: .venv/.ready ## ruff (rules and format) and mypy --strict
 	$(IN) -m ruff format --check .
 	$(IN) -m mypy
 
-i18n: .venv/.ready ## collect the interface texts and compile the catalogues
+i18n: .venv/.ready ## collect the interface texts, compile the catalogues, print the help into the READMEs
 	$(IN) -m qrag_lib.i18n.extract
+	$(IN) .ci/printed
 
 lock: .venv/.ready ## write requirements.lock from what is installed
 	$(IN) .ci/lock > requirements.lock.new && mv requirements.lock.new requirements.lock

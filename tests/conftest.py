@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+# Under QRAG_CI a test may be skipped for these reasons only; any other skip fails the run.
+MAY_SKIP = ("root may", "not a git checkout", "needs a GPU", "needs Windows", "needs macOS")
 DATA = Path(os.environ.get("QRAG_TEST_DATA", Path(__file__).parents[2] / "shared" / "data"))
 
 
@@ -23,3 +25,19 @@ def shared_data() -> Path:
     if not DATA.is_dir():
         pytest.skip(f"the real material is not at {DATA}; set QRAG_TEST_DATA to its folder")
     return DATA
+
+
+def must_have_run(skipped: list[tuple[str, str]]) -> list[str]:
+    """The skips, of (test, reason), that a complete run does not allow."""
+    return [f"{test}: {reason}" for test, reason in skipped if not reason.startswith(MAY_SKIP)]
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Under QRAG_CI, name the tests that were skipped and must run, and fail."""
+    reports = [r for r in terminalreporter.stats.get("skipped", []) if not hasattr(r, "wasxfail")]
+    skipped = [(r.nodeid, str(r.longrepr[2]).removeprefix("Skipped: ")) for r in reports]
+    if os.environ.get("QRAG_CI") and (missed := must_have_run(skipped)):
+        terminalreporter.section("skipped, and must run")
+        for line in missed:
+            terminalreporter.line(line)
+        terminalreporter._session.exitstatus = pytest.ExitCode.TESTS_FAILED

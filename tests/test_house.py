@@ -15,6 +15,7 @@ from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import pytest
+from conftest import must_have_run
 from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
@@ -247,3 +248,8 @@ def test_nothing_names_the_machine_it_was_written_on() -> None:
     for name in listed.stdout.splitlines():
         if (path := ROOT / name).is_file():
             assert str(ROOT).encode() not in path.read_bytes(), name
+
+
+def test_a_complete_run_allows_few_skips() -> None:
+    skipped = [("a", "no Chromium at /usr/bin/chromium"), ("b", "root may read every folder")]
+    assert must_have_run(skipped) == ["a: no Chromium at /usr/bin/chromium"]

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import samples
+import values
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -42,13 +42,13 @@ def forms(value: Any) -> tuple[str, str]:
 
 @given(st.text())
 def test_no_text_becomes_markup(text: str) -> None:
-    for value in samples.hostile(text or "x"):
+    for value in values.hostile(text or "x"):
         assert tags(value._repr_html_()) <= OURS  # type: ignore[attr-defined]
 
 
 def test_no_known_payload_becomes_markup(shared_data: Path) -> None:
     for text in (shared_data / "injection" / "xss.txt").read_text("utf-8").splitlines():
-        for value in samples.hostile(text):
+        for value in values.hostile(text):
             assert tags(value._repr_html_()) <= OURS  # type: ignore[attr-defined]
 
 
@@ -58,7 +58,7 @@ def test_nothing_that_a_terminal_obeys_is_left(text: str) -> None:
 
 
 def test_escape_sequences_in_a_file_name_are_visible() -> None:
-    for value in samples.hostile("\x1b]0;owned\x07\x1b[2J\u202efdp.exe"):
+    for value in values.hostile("\x1b]0;owned\x07\x1b[2J\u202efdp.exe"):
         html, text = forms(value)
         assert "\x1b" not in html + text
         assert "␛" in html and "␛" in text
@@ -74,7 +74,7 @@ def test_accents_emoji_and_joiners_are_left_alone() -> None:
 
 
 def test_attributes_of_ours_hold_no_text_of_theirs() -> None:
-    for value in samples.hostile('" onmouseover="alert(1)'):
+    for value in values.hostile('" onmouseover="alert(1)'):
         assert not re.search(r'<[^>]*onmouseover="', value._repr_html_())  # type: ignore[attr-defined]
 
 
@@ -111,7 +111,7 @@ def opened(browser: Any, html: str) -> tuple[Any, list[str]]:
 def test_no_payload_runs_or_fetches_in_a_browser(browser: Any, shared_data: Path) -> None:
     payloads = (shared_data / "injection" / "xss.txt").read_text("utf-8").splitlines()
     payloads += ["<script>window.__x=1</script>", "![](http://127.0.0.1:9/?q=1)", "<svg onload=window.__x=1>"]
-    html = "".join(value._repr_html_() for text in payloads for value in samples.hostile(text))  # type: ignore[attr-defined]
+    html = "".join(value._repr_html_() for text in payloads for value in values.hostile(text))  # type: ignore[attr-defined]
     page, asked = opened(browser, html)
     page.evaluate("document.querySelectorAll('details').forEach(d => d.open = true)")
     page.wait_for_timeout(300)
@@ -122,11 +122,11 @@ def test_no_payload_runs_or_fetches_in_a_browser(browser: Any, shared_data: Path
 
 @pytest.mark.browser
 def test_a_click_on_a_citation_shows_the_marked_quote(browser: Any) -> None:
-    page, _asked = opened(browser, samples.answer()._repr_html_())
+    page, _asked = opened(browser, values.answer()._repr_html_())
     assert not page.locator("mark").is_visible()
     page.locator("summary", has_text="1").first.click()
     assert page.locator("mark").is_visible()
-    assert page.locator("mark").inner_text() == samples.QUOTE
+    assert page.locator("mark").inner_text() == values.QUOTE
     page.close()
 
 
@@ -134,20 +134,20 @@ def test_a_click_on_a_citation_shows_the_marked_quote(browser: Any) -> None:
 
 
 def test_an_answer_names_its_source_and_its_author() -> None:
-    for form in forms(samples.answer()):
-        assert samples.QUOTE in form
+    for form in forms(values.answer()):
+        assert values.QUOTE in form
         assert "contrato.pdf · p. 3 · Cláusula 5ª" in form
         assert "no language model wrote it" in form
         assert "83 %" in form
 
 
 def test_the_quote_is_marked_in_its_passage() -> None:
-    html = samples.answer()._repr_html_()
-    assert f"<mark>{samples.QUOTE}</mark> Dura dois anos." in html
+    html = values.answer()._repr_html_()
+    assert f"<mark>{values.QUOTE}</mark> Dura dois anos." in html
 
 
 def test_a_refusal_says_so_and_names_the_next_step() -> None:
-    for form in forms(samples.refusal(note="add the mathematics book")):
+    for form in forms(values.refusal(note="add the mathematics book")):
         assert "The documents do not seem to hold the answer." in form
         assert "add the mathematics book" in form
         assert "no language model" not in form
@@ -161,7 +161,7 @@ def test_an_unsupported_sentence_says_so() -> None:
 
 
 def test_hits_show_both_sides_of_the_score() -> None:
-    for form in forms(samples.hits()):
+    for form in forms(values.hits()):
         assert "dense 0.61" in form
         assert "lexical 12.3" in form
 
@@ -172,20 +172,20 @@ def test_an_empty_search_says_what_to_do() -> None:
 
 
 def test_a_report_names_each_refused_file_its_reason_and_hint() -> None:
-    for form in forms(samples.report()):
+    for form in forms(values.report()):
         assert "2 documents indexed, 1,948 unchanged, 1 refused" in form
         assert re.search(r"scan\.pdf.*page 1 has no text layer.*→ run OCR over it first", form, re.DOTALL)
         assert "41 s: embedding 40 s · reading 1.0 s" in form
 
 
 def test_verdicts_count_what_can_be_ingested() -> None:
-    for form in forms(samples.verdicts()):
+    for form in forms(values.verdicts()):
         assert "1 file can be ingested, 1 refused" in form
 
 
 def test_plain_text_keeps_within_eighty_columns() -> None:
     long = "A sentence of the document that goes on and on. " * 9
-    for value in [*samples.hostile(long.strip())[:-1], samples.report(), samples.hits()]:
+    for value in [*values.hostile(long.strip())[:-1], values.report(), values.hits()]:
         assert max(map(len, str(value).splitlines())) <= 80
 
 
@@ -209,7 +209,7 @@ def test_wide_letters_keep_the_columns_straight() -> None:
 
 
 def test_a_dollar_is_left_alone_by_mathjax() -> None:
-    assert 'class="qrag tex2jax_ignore mathjax_ignore"' in samples.hits()._repr_html_()
+    assert 'class="qrag tex2jax_ignore mathjax_ignore"' in values.hits()._repr_html_()
 
 
 # --- exact --------------------------------------------------------------------------------------
@@ -221,9 +221,9 @@ def test_json_gives_back_the_very_text(text: str) -> None:
 
 
 def test_json_holds_every_field_of_a_value() -> None:
-    told = json.loads(show.dumps(samples.answer()))
-    assert told["citations"][0]["quote"] == samples.QUOTE
-    assert told["sentences"] == [{"text": samples.QUOTE, "citations": [1]}]
+    told = json.loads(show.dumps(values.answer()))
+    assert told["citations"][0]["quote"] == values.QUOTE
+    assert told["sentences"] == [{"text": values.QUOTE, "citations": [1]}]
     assert told["refused"] is False
 
 

@@ -38,7 +38,7 @@ class Documented(Sheet):
 
     def __str__(self) -> str:
         head = f"| {_('setting')} | {_('environment')} | {_('default')} | {_('meaning')} |"
-        rows = (f"| `{r.name}` | `{r.variable}` | `{_written(r.value)}` | {r.meaning} |" for r in self.settings)
+        rows = (f"| `{r.name}` | `{r.variable}` | {_code(_written(r.value))} | {r.meaning} |" for r in self.settings)
         return "\n".join([head, "| --- | --- | --- | --- |", *rows])
 
 
@@ -54,3 +54,7 @@ def sheet(workspace: str | None = None, *, markdown: bool = False) -> Sheet:
 
 def _written(value: object) -> str:
     return '""' if value == "" else "" if value is None else str(value)
+
+
+def _code(text: str) -> str:
+    return f"`{text}`" if text else ""
