@@ -15,8 +15,9 @@ from qrag_lib.types import Document, Refusal
 
 
 def test_records_become_documents_and_bad_lines_are_refused_one_by_one() -> None:
-    lines = ['{"id": "a", "text": "um", "metadata": {"ano": 2024}}', "{quebrado", '{"id": "b"}', "", '{"text": "x"}',
-             '{"id": "c", "text": " "}', "[1]", '{"id": "a", "text": "outra"}', '{"id": 7, "text": "sete"}']  # fmt: skip
+    lines = ['{"id": "a", "text": "um", "metadata": {"ano": 2024}}', "{quebrado", '{"id": "b"}', "",
+             '{"text": "x"}', '{"id": "c", "text": " "}', "[1]",
+             '{"id": "a", "text": "outra"}', '{"id": 7, "text": "sete"}']  # fmt: skip
     items = list(from_records(lines, source="notas"))
     documents = [item for item in items if isinstance(item, Document)]
     assert [(d.id, d.text, d.source) for d in documents] == [("a", "um", "notas"), ("7", "sete", "notas")]
@@ -42,7 +43,10 @@ def test_llama_index_documents_come_and_go() -> None:
 
     from qrag_lib.rag.documents.llama import to_llama_index
 
-    given = [LlamaDocument(text="olá", id_="1", metadata={"file_name": "a.txt", "tags": ["x", "y"]}), LlamaDocument(text=" ")]
+    given = [
+        LlamaDocument(text="olá", id_="1", metadata={"file_name": "a.txt", "tags": ["x", "y"]}),
+        LlamaDocument(text=" "),
+    ]
     (document,) = from_llama_index(given, source="programa")
     assert (document.id, document.name, document.text, document.source) == ("1", "a.txt", "olá", "programa")
     assert document.metadata["tags"] == "x, y"
@@ -129,7 +133,9 @@ def test_revoked_and_deprecated_are_skipped_and_relations_to_them(shared_data: P
 def test_a_technique_says_what_it_is_and_carries_the_notice(shared_data: Path) -> None:
     _, documents = bundle(shared_data, "17.1", include=("techniques",))
     document = next(d for d in documents.values() if d.metadata["external_id"] == "T1603")
-    assert document.text.startswith("T1603 Scheduled Task/Job\n\nTactics: execution, persistence\nPlatforms: Android, iOS")
+    assert document.text.startswith(
+        "T1603 Scheduled Task/Job\n\nTactics: execution, persistence\nPlatforms: Android, iOS"
+    )
     assert document.metadata["url"] == "https://attack.mitre.org/techniques/T1603"
     assert "Citation" not in document.text and "The MITRE Corporation" in str(document.metadata["notice"])
 

@@ -14,8 +14,11 @@ from qrag_lib.errors import DocumentRefused, SourceError
 from qrag_lib.rag.documents import FoundFile, Limits, Reader, find_file, printable, read_file, validate, walk
 from qrag_lib.types import Refusal
 
-NAMES = ["relatório ação.pdf", "linha\nquebrada.txt", "aspas\"'`.txt", "; rm x .txt", "-rf.txt", "arquivo.", "....pdf",
-         "emoji 😀.docx", "A.PDF", "percent%2e%2e%2f.txt", "🏳️‍🌈.md", "ǅ.txt", "a" * 255, "rtl\u202etxt.exe"]  # fmt: skip
+NAMES = ["relatório ação.pdf", "linha\nquebrada.txt", "aspas\"'`.txt", "; rm x .txt", "-rf.txt", "arquivo.",
+         "....pdf", "emoji 😀.docx", "A.PDF", "percent%2e%2e%2f.txt", "🏳️‍🌈.md", "ǅ.txt", "a" * 255,
+         "rtl\u202etxt.exe"]  # fmt: skip
+
+DEEP = "pasta-dentro-de-pasta"
 
 
 def found(folder: Path) -> list[str]:
@@ -71,23 +74,23 @@ def test_reading_what_is_no_file_is_refused_at_once(path: str, tmp_path: Path) -
 
 def test_a_very_deep_tree_is_walked_to_where_paths_end(tmp_path: Path) -> None:
     here = os.open(tmp_path, os.O_RDONLY)
-    for _level in range(3_000):
-        os.mkdir("d", dir_fd=here)
-        below = os.open("d", os.O_RDONLY, dir_fd=here)
+    for _level in range(400):  # a path may be 4,096 bytes long
+        os.mkdir(DEEP, dir_fd=here)
+        below = os.open(DEEP, os.O_RDONLY, dir_fd=here)
         os.close(here)
         here = below
     os.close(here)
     (tmp_path / "z.txt").touch()
     assert found(tmp_path) == ["z.txt"] and set(refused(tmp_path).values()) == {"unreadable"}
-    remove_deep(tmp_path / "d")
+    remove_deep(tmp_path / DEEP)
 
 
 def remove_deep(folder: Path) -> None:
     """A tree deeper than a path can be long: each level is moved up before it is emptied."""
     spare = folder.with_name("spare")
     while folder.exists():
-        if (folder / "d").exists():
-            (folder / "d").rename(spare)
+        if (folder / DEEP).exists():
+            (folder / DEEP).rename(spare)
             folder.rmdir()
             spare.rename(folder)
         else:
@@ -131,7 +134,7 @@ def test_different_names_stay_different() -> None:
 
 
 def test_walking_what_is_no_folder_says_so(tmp_path: Path) -> None:
-    with pytest.raises(SourceError, match="not a folder: .*nada"):
+    with pytest.raises(SourceError, match=r"not a folder: .*nada"):
         walk(tmp_path / "nada")
 
 

@@ -39,7 +39,7 @@ class Archive:
         """The bytes of an entry."""
         try:
             return self._zip.read(name)
-        except (zipfile.BadZipFile, zlib.error, EOFError, KeyError, NotImplementedError, OSError) as error:
+        except (zipfile.BadZipFile, zlib.error, EOFError, KeyError, ValueError, NotImplementedError, OSError) as error:
             raise _broken(error) from error
         except RuntimeError as error:
             raise encrypted() from error

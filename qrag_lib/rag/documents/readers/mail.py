@@ -27,7 +27,7 @@ def read(data: bytes, limits: Limits) -> Extract:
     for part in _bodies(message):
         _write_body(draft, part)
     names = [squeeze(part.get_filename() or "") for part in message.walk()]
-    draft.add("\n".join(_("Attachment: {name}").format(name=name) for name in names if name))
+    draft.add("\n".join(f"Attachment: {name}" for name in names if name))
     return draft.finish("message/rfc822")
 
 

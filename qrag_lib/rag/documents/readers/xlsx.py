@@ -73,4 +73,4 @@ def _write(draft: Draft, rows: Sequence[list[str]]) -> None:
     for row in rows[: top + bool(header and len(rows) == top + 1)]:
         draft.add("\t".join(filter(None, row)), gap="\n")
     for row in rows[top + bool(header) :]:
-        draft.add(row_text(header, row) if header else "\t".join(row), gap="\n")
+        draft.add(row_text(header, row) if header else "\t".join(filter(None, row)), gap="\n")
