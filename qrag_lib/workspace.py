@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from qrag_lib import progress as progress_bars
-from qrag_lib.errors import EvaluationError, NotFound, WorkspaceNotFound, WorkspaceReadOnly
+from qrag_lib.errors import DiskFull, EvaluationError, NotFound, WorkspaceNotFound, WorkspaceReadOnly
 from qrag_lib.i18n import _
 from qrag_lib.progress import Progress
 from qrag_lib.rag.catalog import Catalog
@@ -328,7 +328,7 @@ def _open_catalog(path: Path, read_only: bool) -> Catalog:
         return Catalog(path, read_only=True)
     try:
         return Catalog(path)
-    except WorkspaceReadOnly:
+    except (WorkspaceReadOnly, DiskFull):  # a WAL needs some room too, were it only to read
         if not path.exists():
             raise
         return Catalog(path, read_only=True)

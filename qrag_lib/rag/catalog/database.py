@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import sqlite3
 import tempfile
 import threading
 import uuid
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -94,47 +95,65 @@ class Database:
         self._lock = threading.RLock()
         self._depth = 0
         self._copy: tempfile.TemporaryDirectory[str] | None = None
+        self._frozen: tuple[object, ...] | None = None  # the files as they were, where SQLite does not follow them
         with self._explained():
             self._connection = self._connect_read_only() if read_only else self._connect()
 
     def _connect(self) -> sqlite3.Connection:
         connection = sqlite3.connect(self.path, timeout=30, isolation_level=None, check_same_thread=False)
-        connection.execute("PRAGMA journal_mode=WAL")
-        connection.execute("PRAGMA synchronous=NORMAL")
-        connection.execute("PRAGMA foreign_keys=ON")
-        connection.execute("PRAGMA secure_delete=ON")  # what is forgotten leaves no bytes behind
-        connection.execute("PRAGMA cache_size=-32000")
-        if _schema_version(connection) != SCHEMA_VERSION:
-            connection.executescript("BEGIN IMMEDIATE;" + SCHEMA + "COMMIT;")
-            for key, value in (("schema", SCHEMA_VERSION), ("generation", 0), ("uuid", uuid.uuid4().hex)):
-                connection.execute("INSERT OR IGNORE INTO meta VALUES (?, ?)", (key, value))
+        try:
+            connection.execute("PRAGMA journal_mode=WAL")
+            connection.execute("PRAGMA synchronous=NORMAL")
+            connection.execute("PRAGMA foreign_keys=ON")
+            connection.execute("PRAGMA secure_delete=ON")  # what is forgotten leaves no bytes behind
+            connection.execute("PRAGMA cache_size=-32000")
+            if _schema_version(connection) != SCHEMA_VERSION:
+                connection.executescript(f"BEGIN IMMEDIATE;{SCHEMA}{_first_rows()}COMMIT;")
+        except BaseException:
+            connection.close()
+            raise
         return connection
 
     def _connect_read_only(self) -> sqlite3.Connection:
         """Beside the WAL where SQLite can; else as it is on the disk; else over a copy of both."""
-        wal = self.path.with_name(self.path.name + "-wal")
-        attempts = ["mode=ro"] + (["immutable=1"] if not wal.exists() or not wal.stat().st_size else [])
-        for options in attempts:
-            try:
-                return self._open_uri(self.path, options)
-            except sqlite3.OperationalError:
-                continue
+        self._frozen = None
+        with suppress(sqlite3.OperationalError):
+            return _open_uri(self.path, "mode=ro")
+        self._frozen = self._files()
+        wal = self._wal
+        if not wal.exists() or not wal.stat().st_size:
+            return _open_uri(self.path, "immutable=1")
         self._copy = tempfile.TemporaryDirectory(prefix="qrag-")
         copy = Path(self._copy.name) / self.path.name
         shutil.copyfile(self.path, copy)
         shutil.copyfile(wal, copy.with_name(wal.name))
-        return self._open_uri(copy, "mode=rw")
+        return _open_uri(copy, "mode=rw")
 
-    @staticmethod
-    def _open_uri(path: Path, options: str) -> sqlite3.Connection:
-        uri = f"{path.absolute().as_uri()}?{options}"
-        connection = sqlite3.connect(uri, uri=True, timeout=30, isolation_level=None, check_same_thread=False)
-        _schema_version(connection)
-        return connection
+    @property
+    def _wal(self) -> Path:
+        return self.path.with_name(self.path.name + "-wal")
+
+    def _files(self) -> tuple[object, ...]:
+        """What changes when another process writes."""
+        states = [file.stat() if file.exists() else None for file in (self.path, self._wal)]
+        return tuple(state and (state.st_ino, state.st_size, state.st_mtime_ns) for state in states)
+
+    def _follow(self) -> None:
+        """Open the files anew where SQLite took them for unchanging and somebody has changed them."""
+        if self._frozen is not None and self._depth == 0 and self._frozen != self._files():
+            self._release()
+            self._connection = self._connect_read_only()
+
+    def _release(self) -> None:
+        self._connection.close()
+        if self._copy is not None:
+            self._copy.cleanup()
+            self._copy = None
 
     def read(self, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         """Rows of one query."""
         with self._lock, self._explained():
+            self._follow()
             return self._connection.execute(sql, parameters).fetchall()
 
     def run(self, sql: str, parameters: Sequence[Any] = ()) -> int:
@@ -175,6 +194,7 @@ class Database:
     def _transaction(self, begin: str) -> Iterator[None]:
         with self._lock, self._explained():
             if self._depth == 0:
+                self._follow()
                 self._connection.execute(begin)
             self._depth += 1
             try:
@@ -197,10 +217,11 @@ class Database:
                 self._connection.execute("ROLLBACK")
             raise
 
-    def checkpoint(self) -> None:
-        """Bring every commit so far safely to the disk and empty the WAL where nobody reads from it."""
+    def checkpoint(self) -> bool:
+        """Bring every commit so far safely to the disk and empty the WAL; False where a reader kept it from that."""
         with self._lock, self._explained():
-            self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            busy, _in_log, _moved = self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        return not busy
 
     def generation(self) -> int:
         """Number of the last commit."""
@@ -217,9 +238,7 @@ class Database:
     def close(self) -> None:
         """Close the connection."""
         with self._lock:
-            self._connection.close()
-            if self._copy is not None:
-                self._copy.cleanup()
+            self._release()
 
     @contextmanager
     def _explained(self) -> Iterator[None]:
@@ -239,7 +258,8 @@ class Database:
                 ),
                 hint=_("free space and run it again: what is done is kept, the rest goes on from there"),
             )
-        if code in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM):
+        shut = code == sqlite3.SQLITE_CANTOPEN and not os.access(folder, os.W_OK)  # no room for the WAL's index
+        if shut or code in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM):
             return WorkspaceReadOnly(
                 _("{folder} cannot be written").format(folder=folder),
                 hint=_("it can be searched; to add documents, give yourself the right to write there"),
@@ -268,6 +288,25 @@ def _schema_version(connection: sqlite3.Connection) -> int:
             hint=_("install the newer Q-RAG that wrote it"),
         )
     return version
+
+
+def _first_rows() -> str:
+    rows = {"schema": str(SCHEMA_VERSION), "generation": "0", "uuid": f"'{uuid.uuid4().hex}'"}
+    return "".join(f"INSERT OR IGNORE INTO meta VALUES ('{key}', {value});" for key, value in rows.items())
+
+
+def _open_uri(path: Path, options: str) -> sqlite3.Connection:
+    uri = f"{path.absolute().as_uri()}?{options}"
+    connection = sqlite3.connect(uri, uri=True, timeout=30, isolation_level=None, check_same_thread=False)
+    try:
+        if _schema_version(connection) == 0:
+            raise WorkspaceDamaged(
+                _("{file} holds no catalogue yet").format(file=path), hint=_("open it once where it can be written")
+            )
+    except BaseException:
+        connection.close()
+        raise
+    return connection
 
 
 def _no_room(folder: Path) -> bool:
