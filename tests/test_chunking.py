@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import itertools
 import re
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -89,7 +89,7 @@ def test_chunks_end_with_sentences_and_hold_no_more_than_their_size() -> None:
 
 def test_overlap_is_whole_sentences_within_its_size() -> None:
     chunks = chunk(document(numbered(40)), Words(), config(20, 9))
-    for before, after in itertools.pairwise(chunks):
+    for before, after in pairwise(chunks):
         shared = before.end - after.start
         assert shared > 0 and after.text.startswith("Frase")
         assert len(after.text[:shared].split()) == 8
@@ -231,5 +231,5 @@ def test_a_parser_that_rewrites_the_text_is_refused() -> None:
         def _parse_nodes(self, nodes, show_progress=False, **kwargs):  # type: ignore[no-untyped-def]
             return [TextNode(text=node.get_content().upper()) for node in nodes]
 
-    with pytest.raises(SettingsError, match="Shouting made a node that is not in the text of d.txt"):
+    with pytest.raises(SettingsError, match="Shouting made a node that is not in the text of d"):
         chunk(document("uma frase"), Words(), config(), Shouting())

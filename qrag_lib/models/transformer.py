@@ -14,7 +14,7 @@ import numpy as np
 from qrag_lib.errors import ModelError
 from qrag_lib.i18n import _
 from qrag_lib.models.checkpoint import MINILM, check_weights, find_model
-from qrag_lib.models.precision import choose_device, choose_dtype
+from qrag_lib.models.precision import calm_threads, choose_device, choose_dtype
 from qrag_lib.models.recipe import Recipe, pool, read_recipe
 
 if TYPE_CHECKING:
@@ -86,6 +86,7 @@ def load_transformer(
     folder = find_model(address, download=download, cache_folder=cache_folder)
     recipe = read_recipe(folder)
     digest = check_weights(address, recipe.transformer)
+    calm_threads()
     device = choose_device()
     with _quiet():
         network = _load_network(recipe.transformer, choose_dtype(precision, device)).to(device)
