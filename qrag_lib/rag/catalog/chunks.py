@@ -97,7 +97,8 @@ class Chunks:
         """Rows of chunks whose text is not `text[start:end]` of their document."""
         wrong = []
         for (document_id,) in self._database.read("SELECT document_id FROM indexed WHERE index_id = ?", (index_id,)):
-            (text,) = self._database.read("SELECT text FROM texts WHERE document_id = ?", (document_id,))[0]
+            found = self._database.read("SELECT text FROM texts WHERE document_id = ?", (document_id,))
+            text = found[0][0] if found else ""
             wrong += [row for row, c in self.of_document(index_id, document_id) if text[c.start : c.end] != c.text]
         return wrong
 

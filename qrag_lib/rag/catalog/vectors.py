@@ -38,17 +38,15 @@ class Vectors:
         Call before their chunks are written: what was published up to a number holds all that the
         index used up to it, so a vector that comes into use late must count as a late one.
         """
-        sql = (
-            "SELECT seq FROM vectors WHERE model_id = ? AND text_hash IN (SELECT value FROM json_each(?))"
-            " AND text_hash NOT IN (SELECT text_hash FROM chunks WHERE index_id = ?)"
+        # inserted, not updated: AUTOINCREMENT then gives a number that no vector of any model ever had
+        self._database.run(
+            "INSERT OR REPLACE INTO vectors (model_id, text_hash, vector)"
+            " SELECT model_id, text_hash, vector FROM vectors"
+            " WHERE model_id = ? AND text_hash IN (SELECT value FROM json_each(?))"
+            " AND seq <= (SELECT published_seq FROM indexes WHERE id = ?)"
+            " AND text_hash NOT IN (SELECT text_hash FROM chunks WHERE index_id = ?)",
+            (model_id, json.dumps(list(hashes)), index_id, index_id),
         )
-        last = self.last(model_id)
-        for n, (seq,) in enumerate(self._database.read(sql, (model_id, json.dumps(list(hashes)), index_id)), 1):
-            if seq <= self._published(index_id):
-                self._database.run("UPDATE vectors SET seq = ? WHERE seq = ?", (last + n, seq))
-
-    def _published(self, index_id: str) -> int:
-        return int(self._database.read("SELECT published_seq FROM indexes WHERE id = ?", (index_id,))[0][0])
 
     def known(self, model_id: str, hashes: Sequence[str]) -> set[str]:
         """Those of the texts that have a vector."""

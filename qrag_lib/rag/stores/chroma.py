@@ -9,6 +9,7 @@ stay in the catalogue.
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import shutil
@@ -19,10 +20,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from qrag_lib.errors import DiskFull
+from qrag_lib.i18n import _
+
 Vectors32 = NDArray[np.float32]
 COLLECTION = "vectors"
 MANIFEST = "manifest.json"
 BUILDING = ".building-"
+ROOM = 1 << 20  # bytes; with less, whatever failed did so for want of room
 BATCH = 5_000  # chromadb 1.5.9 takes at most 5,461 at once
 
 
@@ -73,7 +78,7 @@ class ChromaFolder:
 def build(path: Path, batches: Iterable[tuple[Sequence[str], Vectors32]], *, base: Path | None = None) -> int:
     """Write a folder of vectors, from nothing or from a copy of `base`; returns how many it holds.
 
-    The folder appears under its name when it is whole and on the disk.
+    The folder appears under its name when it is whole and on the disk. Raises DiskFull, TornFolder.
     """
     building = path.with_name(BUILDING + path.name)
     shutil.rmtree(building, ignore_errors=True)
@@ -87,10 +92,23 @@ def build(path: Path, batches: Iterable[tuple[Sequence[str], Vectors32]], *, bas
             _sync(file)
         building.rename(path)
         _sync(path.parent)
+    except (OSError, TornFolder) as error:
+        free = shutil.disk_usage(path.parent).free  # Chroma does not say why: look before what was written goes
+        shutil.rmtree(building, ignore_errors=True)
+        if free < ROOM or getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT):
+            raise _full(path.parent, free) from error
+        raise
     except BaseException:
         shutil.rmtree(building, ignore_errors=True)
         raise
     return count
+
+
+def _full(root: Path, free: int) -> DiskFull:
+    return DiskFull(
+        _("no room for the vectors in {folder} ({free} MiB free)").format(folder=root, free=free >> 20),
+        hint=_("free space and run it again; what was ingested is kept, and found meanwhile"),
+    )
 
 
 def check_files(path: Path) -> int:
@@ -131,7 +149,10 @@ def strangers(root: Path, keep: Iterable[str]) -> list[str]:
 def _fill(folder: Path, batches: Iterable[tuple[Sequence[str], Vectors32]]) -> int:
     import chromadb.errors
 
-    client = _client(folder)
+    try:
+        client = _client(folder)
+    except Exception as error:
+        raise TornFolder(f"{folder.name}: {error}") from error
     try:
         collection = client.get_or_create_collection(
             COLLECTION, embedding_function=None, configuration={"hnsw": {"space": "cosine"}}
