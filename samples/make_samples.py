@@ -75,7 +75,7 @@ def chapters(source: str) -> Iterator[tuple[str, list[Block]]]:
 
 
 def pdf(source: str) -> bytes:
-    """Pages with a running head and a page number, as a word processor would set them."""
+    """Pages with a running head, as a word processor would set them."""
     from reportlab.lib.pagesizes import A4
     from reportlab.lib.styles import getSampleStyleSheet
     from reportlab.platypus import PageBreak, Paragraph, SimpleDocTemplate, Spacer
@@ -91,8 +91,7 @@ def pdf(source: str) -> bytes:
 
     def frame(canvas: Any, page: Any) -> None:
         canvas.setFont("Helvetica", 8)
-        canvas.drawString(72, A4[1] - 40, title)
-        canvas.drawRightString(A4[0] - 72, 36, str(page.page))
+        canvas.drawRightString(A4[0] - 72, A4[1] - 40, f"{title}, {page.page}")
 
     made = io.BytesIO()
     SimpleDocTemplate(made, pagesize=A4, title=title, invariant=1).build(story, frame, frame)
