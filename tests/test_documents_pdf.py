@@ -99,3 +99,19 @@ def test_wrapped_lines_are_joined_and_lists_and_titles_are_not() -> None:
     assert [p.text for p in paragraphs([page])] == [
         "1 Introdução", f"{LONG} se vê, e acaba aqui.", "• um item", "• outro item", "Um título", f"{LONG} o fim."
     ]  # fmt: skip
+
+
+def test_bookmarks_name_the_headings_and_these_run_over_pages(reader: Reader) -> None:
+    from pypdf import PdfReader, PdfWriter
+
+    pages = office.pdf(["1 Do Prazo", LONG, "fim."], ["continua.", "1.1 Contagem", "Em dias."], ["2 Custas", "Pagas."])
+    writer = PdfWriter(clone_from=PdfReader(io.BytesIO(pages)))
+    top = writer.add_outline_item("Do prazo", 0)
+    writer.add_outline_item("Contagem", 1, parent=top)
+    writer.add_outline_item("Custas", 2)
+    writer.add_outline_item("Nowhere in the text", 2)
+    writer.write(buffer := io.BytesIO())
+    extract = reader.parse(buffer.getvalue(), "a.pdf")
+    told = {s.label: extract.text[s.start : s.end] for s in extract.sections if s.kind == "heading"}
+    assert told["1.1 Contagem"] == "1.1 Contagem\n\nEm dias." and told["2 Custas"] == "2 Custas\n\nPagas."
+    assert told["1 Do Prazo"].endswith("Em dias.") and len(told) == 3

@@ -8,7 +8,7 @@ from qrag_lib.rag.documents.reader import Reader, read_file
 from qrag_lib.rag.documents.records import from_llama_index, from_records
 from qrag_lib.rag.documents.stix import from_stix, looks_like_stix
 from qrag_lib.rag.documents.validate import refusal_of, validate
-from qrag_lib.rag.documents.walk import FoundFile, Walk, find_file, printable, walk
+from qrag_lib.rag.documents.walk import FoundFile, Walk, find_file, printable, unprinted, walk
 
 __all__ = [
     "FoundFile",
@@ -23,6 +23,7 @@ __all__ = [
     "printable",
     "read_file",
     "refusal_of",
+    "unprinted",
     "validate",
     "walk",
 ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -83,11 +83,11 @@ class Draft:
         self.add(label)
 
     def begin(self, kind: SectionKind, label: str) -> None:
-        """Start a page, sheet, slide or record; everything that is open ends here."""
-        self._close(lambda _: True)
+        """Start a page, sheet, slide or record. What is open ends here, but headings run on over pages."""
+        self._close(lambda s: s.kind != "heading" or kind != "page")
         self._open.append(_Open(kind, squeeze(clean(label)), 0))
 
-    def _close(self, ends: Any) -> None:
+    def _close(self, ends: Callable[[_Open], bool]) -> None:
         for section in [s for s in self._open if ends(s)]:
             self._open.remove(section)
             start = self._length if section.start is None else section.start

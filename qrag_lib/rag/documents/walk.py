@@ -14,6 +14,7 @@ from qrag_lib.types import Refusal
 
 # Controls, what could not be decoded, and marks that make a name look like another.
 _UNPRINTABLE = re.compile("[\\\\\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+_ESCAPED = re.compile(r"\\(?:x[0-9a-f]{2}|u[0-9a-f]{4}|[tnr\\])")  # what printable writes in their place
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +86,21 @@ def printable(name: str) -> str:
     ('a\\\\nb\\\\xe7.txt', 'ação.txt')
     """
     return _UNPRINTABLE.sub(lambda m: _escape(m.group()), name)
+
+
+def unprinted(name: str) -> str:
+    """The name as it is in the file system: the reverse of `printable`.
+
+    >>> unprinted(printable("linha\\n\\udce7.txt")) == "linha\\n\\udce7.txt"
+    True
+    """
+    return _ESCAPED.sub(lambda m: _character(m.group()), name)
+
+
+def _character(escaped: str) -> str:
+    if escaped.startswith("\\x") and (code := int(escaped[2:], 16)) >= 0x80:
+        return chr(0xDC00 + code)
+    return escaped.encode("ascii").decode("unicode_escape")
 
 
 def _escape(character: str) -> str:

@@ -11,6 +11,7 @@ import signal
 import sys
 import threading
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -80,7 +81,8 @@ def _bound(limits: Limits) -> None:
     import resource
 
     n_bytes = limits.memory_mib * MIB
-    resource.setrlimit(resource.RLIMIT_DATA, (n_bytes, resource.getrlimit(resource.RLIMIT_DATA)[1]))
+    with suppress(ValueError, OSError):  # a system without this limit: the one of time still holds
+        resource.setrlimit(resource.RLIMIT_DATA, (n_bytes, resource.getrlimit(resource.RLIMIT_DATA)[1]))
     signal.setitimer(signal.ITIMER_REAL, limits.seconds + _GRACE)
 
 

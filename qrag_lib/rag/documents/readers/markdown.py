@@ -44,7 +44,7 @@ def markdown_headings(text: str) -> Iterator[tuple[int, int, str]]:
     """(start, level, title) of each heading outside fenced code, marked by # or underlined by = or -.
 
     >>> list(markdown_headings("# Um\\n```\\n# dois\\n```\\nTrês\\n---"))
-    [(0, 1, 'Um'), (19, 2, 'Três')]
+    [(0, 1, 'Um'), (20, 2, 'Três')]
     """
     fence, before, start = "", "", 0
     for line in text.split("\n"):

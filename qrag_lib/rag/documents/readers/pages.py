@@ -7,9 +7,12 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from qrag_lib.rag.documents.readers.bookmarks import Bookmarks, title_key
+
 Page = list[str]  # its lines, stripped; an empty line parts blocks
 
 _EDGE = 3  # lines at the top and at the bottom where headers and footers stand
+_NARROWEST = 40  # characters of a full line of text at least; shorter ones are titles, lists, tables
 _NUMBER = re.compile(
     r"[-–—\[( ]*(?:(?:page|página|pagina|pág\.?|pag\.?|p\.|fls?\.)\s*)?\d{1,4}(?:\s*(?:/|of|de)\s*\d{1,4})?[-–—\]) ]*",
     re.I,
@@ -22,40 +25,52 @@ _BROKEN = re.compile(r"([^\W\d_]+(?:-[^\W\d_]+)*)[-\u2010]$")
 _CLITICS = frozenset(["me", "te", "se", "lhe", "lhes", "nos", "vos", "lo", "la", "los", "las"])
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Paragraph:
-    """A paragraph and the page (from 0) where it begins; gap: what parts it from the one before."""
+    """A paragraph and the page (from 0) where it begins.
+
+    gap: what parts it from the one before. level: of a heading, else 0.
+    """
 
     page: int
     text: str
     gap: str
+    level: int = 0
 
 
-def paragraphs(pages: Sequence[Page]) -> Iterator[Paragraph]:
+def paragraphs(pages: Sequence[Page], bookmarks: Bookmarks | None = None) -> Iterator[Paragraph]:
     """The text of the pages as paragraphs; where one runs over the end of a page the gap is a space.
+
+    bookmarks: lines that they name are headings and stand by themselves.
 
     >>> [p.text for p in paragraphs([["A informa-", "ção é pública.", "", "1"], ["Fim.", "2"]])]
     ['A informação é pública.', 'Fim.']
     """
     kept = whole_words(without_running_lines(pages))
-    lengths = sorted(len(line) for page in kept for line in page if line)
-    width = lengths[int(0.9 * (len(lengths) - 1))] if lengths else 0
-    last = ""
+    titles = dict(bookmarks or {})
+    width = _width(kept)
+    last, was_title = "", False
     for number, page in enumerate(kept):
-        block: list[str] = []
-        gap = ""
+        block: Paragraph | None = None
         for line in page:
-            between = _between(last, line, width) if last or not block else "\n\n"
-            if block and between == " ":
-                block.append(line)
+            level = titles.pop((number, title_key(line)), 0)
+            gap = "\n\n" if level or was_title else _between(last, line, width)
+            last, was_title = line, level > 0
+            if block and gap == " ":
+                block.text += " " + line
             elif line:
                 if block:
-                    yield Paragraph(number, " ".join(block), gap)
-                block, gap = [line], between
-            last = line
+                    yield block
+                block = Paragraph(number, line, gap, level)
         if block:
-            yield Paragraph(number, " ".join(block), gap)
+            yield block
         last = next((line for line in reversed(page) if line), last)
+
+
+def _width(pages: Sequence[Page]) -> int:
+    """Characters of a full line."""
+    lengths = sorted(len(line) for page in pages for line in page if line)
+    return max(_NARROWEST, lengths[int(0.9 * (len(lengths) - 1))] if lengths else 0)
 
 
 def _between(before: str, line: str, width: int) -> str:
@@ -64,8 +79,10 @@ def _between(before: str, line: str, width: int) -> str:
         return "\n\n"
     if _ITEM.match(line) or "....." in before:
         return "\n"
-    ended = before[-1] in '.!?:;…”"'
-    if len(before) >= 0.75 * width or (line[0].islower() and not ended and len(before) >= 0.4 * width):
+    ended, low = before[-1] in '.!?:;…”"', line[0].islower()
+    alike = not low and before.split(" ", 1)[0] == line.split(" ", 1)[0]  # as rows of a table begin
+    full = 0.4 if low and not ended else 0.75 if low or ended else 0.85
+    if len(before) >= full * width and not alike:
         return " "
     return "\n\n" if ended else "\n"
 

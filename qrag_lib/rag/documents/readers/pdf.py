@@ -11,6 +11,7 @@ from qrag_lib.i18n import _
 from qrag_lib.rag.documents.clean import squeeze, unseen
 from qrag_lib.rag.documents.draft import Draft, Extract
 from qrag_lib.rag.documents.limits import Limits
+from qrag_lib.rag.documents.readers.bookmarks import Bookmarks, read_bookmarks
 from qrag_lib.rag.documents.readers.pages import Page, paragraphs
 
 _SCAN = 20  # fewer characters than these in the whole file, beside a picture, are no text layer
@@ -37,7 +38,7 @@ def read(data: bytes, limits: Limits) -> Extract:
         )
     if empty := sum(not any(page) for page in pages):
         draft.metadata["pages_without_text"] = empty
-    _write(draft, pages)
+    _write(draft, pages, read_bookmarks(document))
     return draft.finish("application/pdf")
 
 
@@ -121,13 +122,16 @@ def _write_metadata(draft: Draft, document: Any) -> None:
     draft.metadata.update({name: value for name, value in values.items() if value})
 
 
-def _write(draft: Draft, pages: list[Page]) -> None:
+def _write(draft: Draft, pages: list[Page], bookmarks: Bookmarks) -> None:
+    """The paragraphs, page by page; one that a bookmark of its page names is a heading."""
     at = -1
-    for paragraph in paragraphs(pages):
+    for paragraph in paragraphs(pages, bookmarks):
         while at < paragraph.page:
             at += 1
             draft.begin("page", str(at + 1))
-        draft.add(paragraph.text, paragraph.gap)
-    while at < len(pages) - 1:
-        at += 1
-        draft.begin("page", str(at + 1))
+        if paragraph.level:
+            draft.heading(paragraph.text, paragraph.level)
+        else:
+            draft.add(paragraph.text, paragraph.gap)
+    for number in range(at + 1, len(pages)):
+        draft.begin("page", str(number + 1))
