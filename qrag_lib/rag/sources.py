@@ -11,7 +11,7 @@ from typing import Any
 
 from qrag_lib.errors import SourceError
 from qrag_lib.i18n import _
-from qrag_lib.rag.documents import FoundFile, from_records, from_stix, looks_like_stix, walk
+from qrag_lib.rag.documents import FoundFile, from_records, from_stix, looks_like_stix, packages, walk
 from qrag_lib.rag.documents.stix import DEFAULT
 from qrag_lib.rag.documents.validate import find
 from qrag_lib.types import Document, Refusal
@@ -46,7 +46,8 @@ def open_source(source: Any, *, include: Sequence[str] | None = None, limit: int
     """The stream behind what a user gave to ingest.
 
     source: a folder, a file, a list of files; a `.jsonl` file or an iterable of records
-    {id, text, metadata}; LlamaIndex or Q-RAG documents; a STIX bundle of MITRE ATT&CK.
+    {id, text, metadata}; LlamaIndex or Q-RAG documents; a STIX bundle of MITRE ATT&CK; `installed:`,
+    the documentation of the Python packages installed here.
     include: kinds of STIX objects. limit: at most so many items; nothing is then held to have vanished.
     Raises SourceError for anything else.
     """
@@ -58,6 +59,9 @@ def open_source(source: Any, *, include: Sequence[str] | None = None, limit: int
 
 
 def _open(source: Any, include: Sequence[str] | None) -> Source:
+    if isinstance(source, str | Path) and str(source) == packages.ADDRESS:
+        found = list(packages.from_packages())
+        return Source(packages.ADDRESS, iter(found), whole=True, n_items=len(found))
     if isinstance(source, str | Path):
         return _open_path(Path(source).expanduser().absolute(), include)
     if isinstance(source, Document | Mapping):
