@@ -1,0 +1,1 @@
+"""Panels for notebooks and for the dashboard: state without widgets, and views that mirror it."""
