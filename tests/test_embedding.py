@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import copy
 import json
+import pickle
 import shutil
 import threading
 from pathlib import Path
@@ -144,6 +146,12 @@ def test_it_is_a_llama_index_embedding(minilm: TransformerEmbedding) -> None:
     assert minilm.get_text_embedding("a lei") == minilm.get_query_embedding("a lei") == row
     assert minilm.get_text_embedding_batch(["a lei", "o reitor"])[0] == row
     assert asyncio.run(minilm.aget_query_embedding("a lei")) == row
+
+
+def test_it_can_be_copied_and_sent_to_another_process(minilm: TransformerEmbedding) -> None:
+    row = minilm.encode(["a lei"])
+    for other in (pickle.loads(pickle.dumps(minilm)), copy.deepcopy(minilm)):
+        assert np.array_equal(other.encode(["a lei"]), row)
 
 
 def test_token_spans_are_stretches_of_the_text(minilm: TransformerEmbedding) -> None:

@@ -7,7 +7,7 @@ import re
 import threading
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from llama_index.core.base.embeddings.base import BaseEmbedding, Embedding
@@ -30,6 +30,7 @@ Span = tuple[int, int]
 _BUCKET = 16  # word pieces: lengths are padded to a multiple, so that a vector never depends on its batch
 _BATCH_TOKENS = {"cpu": 2048, "cuda": 65_536}  # word pieces a batch; more gains nothing on two cores
 _LONGEST = 100_000  # characters of a text that are looked at; the limit of word pieces lies far below
+_one_at_a_time = threading.RLock()  # a batch already takes all cores; not in the model, which may be pickled
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
@@ -47,7 +48,6 @@ class TransformerEmbedding(BaseEmbedding):
     download: bool = Field(default=False, description="whether a hub name may be fetched")
     cache_folder: str | None = Field(default=None, description="the hub's cache; None is its own default")
     _transformer: Transformer | None = PrivateAttr(default=None)
-    _lock: Any = PrivateAttr(default_factory=threading.RLock)
 
     @classmethod
     def class_name(cls) -> str:
@@ -62,7 +62,7 @@ class TransformerEmbedding(BaseEmbedding):
     @property
     def loaded(self) -> Transformer:
         """The model in memory, loaded now if it was not."""
-        with self._lock:
+        with _one_at_a_time:
             if self._transformer is None:
                 from qrag_lib.models.transformer import load_transformer
 
@@ -107,7 +107,7 @@ class TransformerEmbedding(BaseEmbedding):
         done = 0
         for batch in _batches([min(len(i), transformer.max_tokens) for i in ids], transformer.device_type):
             width = _width(min(len(ids[batch[0]]), transformer.max_tokens), transformer.max_tokens)
-            with self._lock:
+            with _one_at_a_time:
                 rows[batch] = transformer.vectors([ids[n] for n in batch], width)
             done += len(batch)
             if on_progress is not None:
