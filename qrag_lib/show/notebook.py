@@ -111,11 +111,10 @@ def _near(citation: Citation) -> str:
 
 
 def _footer(answer: Answer) -> str:
-    sure = str(bar_html(answer.confidence, wording.confidence(answer)))
-    rest = [wording.author(answer)] if not answer.refused else []
-    rest += [answer.note] if answer.note and not answer.refused else []
-    rest += [duration(sum(answer.seconds.values()))] if answer.seconds else []
-    return f'<div class="soft">{" · ".join([sure, *map(escape, rest)])}</div>'
+    took = [duration(sum(answer.seconds.values()))] if answer.seconds else []
+    credit = "" if answer.refused else f'<div class="soft">{escape(wording.author(answer))}</div>'
+    sure = " · ".join([str(bar_html(answer.confidence, wording.confidence(answer))), *took])
+    return f'<div class="soft">{sure}</div>{credit}'
 
 
 def _passage(hit: Hit) -> Html:

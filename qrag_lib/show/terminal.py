@@ -71,8 +71,7 @@ def _citation(citation: Citation) -> str:
 
 
 def _refusal(answer: Answer) -> Iterator[str]:
-    yield wrapped(wording.refused(), "  ")
-    yield wrapped(wording.next_step(answer), "    ", "  → ")
+    yield wrapped(f"{wording.refused()}. {wording.next_step(answer)}", "  ")
     if answer.citations:
         yield f"\n{_('the nearest passages')}:"
     yield from (wrapped(wording.place(each), "    ", "  · ") for each in answer.citations)
@@ -81,10 +80,8 @@ def _refusal(answer: Answer) -> Iterator[str]:
 def _footer(answer: Answer) -> str:
     sure = f"{bar_text(answer.confidence)} {wording.confidence(answer)}"
     took = [duration(sum(answer.seconds.values()))] if answer.seconds else []
-    lines = [" · ".join([sure, *took])]
-    if not answer.refused:
-        lines += [wrapped(text) for text in (wording.author(answer), answer.note) if text]
-    return "\n".join(lines)
+    credit = [] if answer.refused else [wrapped(wording.author(answer))]
+    return "\n".join([" · ".join([sure, *took]), *credit])
 
 
 def _hit(rank: int, hit: Hit) -> str:

@@ -27,10 +27,12 @@ def described(document: Document) -> str:
 
 
 def author(answer: Answer) -> str:
-    """Who wrote the answer."""
+    """Who wrote the answer; an answerer may say it in its own words."""
+    if answer.note:
+        return answer.note
     if answer.generator == "extractive":
-        return _("quoted from the documents; no language model wrote it")
-    return _("written by {model}").format(model=answer.generator)
+        return _("Quoted from the documents; no language model wrote it.")
+    return _("Written by {model}.").format(model=answer.generator)
 
 
 def confidence(answer: Answer) -> str:
@@ -39,14 +41,16 @@ def confidence(answer: Answer) -> str:
 
 
 def refused() -> str:
-    """What a refusal says first."""
-    return _("The documents do not seem to hold the answer.")
+    """What a refusal is called."""
+    return _("No answer")
 
 
 def next_step(answer: Answer) -> str:
-    """What to do after a refusal."""
-    default = _("Ask in the words of the documents, look at what a search finds, or add the documents that would know.")
-    return answer.note or default
+    """Why an answer was refused, and what to do."""
+    return answer.note or _(
+        "The documents do not seem to hold it. Ask in their words, look at what a search finds, "
+        "or add the documents that would know."
+    )
 
 
 def found(hits: Hits) -> str:
