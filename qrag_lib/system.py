@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -100,8 +101,10 @@ def resident_mib() -> int:
 
 
 def _size(path: Path) -> int:
-    """Bytes of a file (with its WAL) or of all files below a folder."""
-    if path.is_dir():
-        return sum(_size(entry) for entry in path.iterdir() if not entry.is_symlink())
-    wal = path.with_name(path.name + "-wal")
-    return path.stat().st_size + (wal.stat().st_size if wal.exists() else 0)
+    """Bytes of a file (with its WAL) or of all files below a folder; a writer may remove some meanwhile."""
+    with suppress(FileNotFoundError):
+        if path.is_dir():
+            return sum(_size(entry) for entry in path.iterdir() if not entry.is_symlink())
+        wal = path.with_name(path.name + "-wal")
+        return path.stat().st_size + (wal.stat().st_size if wal.exists() else 0)
+    return 0

@@ -53,7 +53,7 @@ def test_each_visible_write_is_one_generation(catalog: Catalog) -> None:
     with catalog.write(), catalog.write():
         catalog.documents.put(Document("a", "a", "x"), language="pt")
     with catalog.write(visible=False):
-        catalog.documents.set_stamp("a", "s")
+        catalog.documents.renew("a", name="a", source="", stamp="s")
     assert catalog.generation() == 1
 
 

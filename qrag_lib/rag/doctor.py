@@ -12,7 +12,9 @@ import numpy as np
 from qrag_lib import language, show
 from qrag_lib.i18n import _
 from qrag_lib.rag.catalog import Catalog, Index
-from qrag_lib.rag.stores.chroma import ChromaFolder, TornFolder, delete_others, strangers
+from qrag_lib.rag.documents import unprinted
+from qrag_lib.rag.forget import purge
+from qrag_lib.rag.stores.chroma import ChromaFolder, TornFolder, strangers
 from qrag_lib.rag.stores.dense import DenseIndex
 
 if TYPE_CHECKING:
@@ -68,12 +70,13 @@ def diagnose(catalog: Catalog, dense: DenseIndex, embedding: Callable[[Index], T
 
     embedding: opens the model of an index; called only to mend a vector that is gone.
     """
-    findings = [Finding("catalogue", problem, _("qrag doctor --repair saves what can be read"))
+    findings = [Finding("catalogue", problem, _("put a copy of catalog.db back, or move it away and ingest again"))
                 for problem in catalog.database.problems()]  # fmt: skip
     if not findings:
         for index in catalog.indexes.all():
             findings += _index_findings(catalog, dense, index, embedding)
         findings += _unused(catalog)
+        findings += _unpurged(catalog, dense)
         findings += _strange_folders(catalog, dense)
         findings += _files(catalog)
     checked = (_("catalogue"), _("index terms"), _("vectors"), _("quotes in their place"), "Chroma", _("files"))
@@ -174,6 +177,12 @@ def _unused(catalog: Catalog) -> Iterator[Finding]:
         yield Finding("unused", message, _("go on with the ingest, or qrag doctor --repair drops them"), mend=drop)
 
 
+def _unpurged(catalog: Catalog, dense: DenseIndex) -> Iterator[Finding]:
+    if catalog.owes_purge():
+        message = _("qrag forget was stopped: bytes of what it removed are still in the files")
+        yield Finding("unused", message, _("qrag doctor --repair removes them"), mend=lambda: purge(catalog, dense))
+
+
 def _strange_folders(catalog: Catalog, dense: DenseIndex) -> Iterator[Finding]:
     kept = [index.published for index in catalog.indexes.all()]
     if names := strangers(dense.root, kept):
@@ -181,7 +190,7 @@ def _strange_folders(catalog: Catalog, dense: DenseIndex) -> Iterator[Finding]:
             n=len(names), names=", ".join(names[:3])
         )
         hint = _("qrag doctor --repair removes them")
-        yield Finding("chroma", message, hint, mend=lambda: delete_others(dense.root, kept))
+        yield Finding("chroma", message, hint, mend=dense.sweep)
 
 
 def _files(catalog: Catalog) -> Iterator[Finding]:
@@ -190,8 +199,8 @@ def _files(catalog: Catalog) -> Iterator[Finding]:
     for stored in catalog.documents:
         if stored.path and not stored.reason:
             try:
-                status = Path(stored.path).stat(follow_symlinks=False)
-                changed += not stored.stamp.startswith(f"{status.st_size}:{status.st_mtime_ns}:")
+                status = Path(unprinted(stored.path)).stat(follow_symlinks=False)
+                changed += bool(stored.stamp) and not stored.stamp.startswith(f"{status.st_size}:{status.st_mtime_ns}:")
             except OSError:
                 gone += 1
     if gone or changed:

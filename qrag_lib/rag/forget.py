@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 from qrag_lib import show
+from qrag_lib.errors import WorkspaceReadOnly
 from qrag_lib.i18n import _
 from qrag_lib.rag.catalog import Catalog, StoredDocument
+from qrag_lib.rag.documents import printable, unprinted
 from qrag_lib.rag.stores.dense import DenseIndex
 
 
@@ -18,7 +21,8 @@ class Receipt:
     """What was removed, and what was looked for afterwards and not found.
 
     files: originals removed from the workspace. left: originals outside of it, which are not ours.
-    remaining: rows that still name one of the documents, by table; all 0.
+    remaining: rows that still name one of the documents, by table, and bytes of SQLite's log that an
+    open reader keeps until it is done; all 0.
     """
 
     documents: tuple[tuple[str, str], ...]
@@ -54,37 +58,62 @@ def forget(catalog: Catalog, dense: DenseIndex, names: Sequence[str], uploads: P
     (SQLite's secure_delete), so that no file of the workspace holds them. Raises NotFound before
     anything is removed.
     """
-    found = [catalog.documents.find(name) for name in dict.fromkeys(names)]
+    found = list({stored.id: stored for stored in map(catalog.documents.find, names)}.values())
     ids = [stored.id for stored in found]
     n_chunks = sum(len(catalog.chunks.of_document(index.id, each)) for index in catalog.indexes.all() for each in ids)
+    files, left = _remove_originals(found, uploads)
     with catalog.write():
         catalog.chunks.delete(ids)
         catalog.documents.delete(ids)
         n_vectors = catalog.vectors.delete_unused()
-    for index in catalog.indexes.all():
-        catalog.chunks.purge(index.id)
-        if index.published:
-            dense.publish(index, anew=True)
-    catalog.database.checkpoint()
-    files, left = _remove_originals(found, uploads)
+        catalog.owe(purge=True)
+    in_log = purge(catalog, dense)
     return Receipt(
         documents=tuple((stored.id, stored.name) for stored in found),
         n_chunks=n_chunks,
         n_vectors=n_vectors,
         files=files,
         left=left,
-        remaining=catalog.documents.rows_naming(ids),
+        remaining={**catalog.documents.rows_naming(ids), "log": in_log},
         at=datetime.now(UTC).isoformat(timespec="seconds"),
     )
 
 
+def purge(catalog: Catalog, dense: DenseIndex) -> int:
+    """Remove every byte of what was deleted; returns bytes of the log that a reader kept from being emptied.
+
+    The next writer calls it again where it was stopped.
+    """
+    for index in catalog.indexes.all():
+        catalog.chunks.purge(index.id)
+        if index.published:
+            dense.publish(index, anew=True)
+    in_log = catalog.database.checkpoint()
+    if not in_log:
+        with catalog.write(visible=False):
+            catalog.owe(purge=False)
+    return in_log
+
+
 def _remove_originals(found: Sequence[StoredDocument], uploads: Path) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """(removed from the workspace's own uploads, left where they are)."""
+    """(removed from the workspace's own uploads, left where they are), before anything else: a forget that is
+    stopped can be run again, while an original that stays behind would come back.
+    """
     removed, left = [], []
-    for path in (Path(stored.path) for stored in found if stored.path):
-        if path.resolve().is_relative_to(uploads.resolve()):
-            path.unlink(missing_ok=True)
-            removed.append(str(path))
-        elif path.exists():
-            left.append(str(path))
+    for name, path in ((stored.path, Path(unprinted(stored.path))) for stored in found if stored.path):
+        if path.parent.resolve().is_relative_to(uploads.resolve()):
+            _unlink(path)
+            removed.append(name)
+        elif os.path.lexists(path):
+            left.append(name)
     return tuple(removed), tuple(left)
+
+
+def _unlink(path: Path) -> None:
+    try:
+        path.unlink(missing_ok=True)
+    except OSError as error:
+        raise WorkspaceReadOnly(
+            _("{path} cannot be removed: {error}").format(path=printable(str(path)), error=error.strerror),
+            hint=_("give yourself the right to remove it, then run this again"),
+        ) from error

@@ -17,16 +17,18 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from qrag_lib import language
-from qrag_lib.errors import DiskFull, DocumentRefused
+from qrag_lib.errors import DiskFull
 from qrag_lib.i18n import _
 from qrag_lib.progress import Progress
-from qrag_lib.rag.catalog import Catalog, Index, StoredDocument
+from qrag_lib.rag.catalog import Catalog, Index
 from qrag_lib.rag.catalog.documents import content_hash
 from qrag_lib.rag.chunking import chunk_many
-from qrag_lib.rag.documents import FoundFile, Reader, printable
-from qrag_lib.rag.sources import Source, document_id
+from qrag_lib.rag.documents import Reader
+from qrag_lib.rag.forget import purge
+from qrag_lib.rag.intake import Intake
+from qrag_lib.rag.sources import Source
 from qrag_lib.rag.stores.dense import EXACT_UP_TO, DenseIndex
-from qrag_lib.types import Chunk, Document, IngestReport, Refusal, text_hash
+from qrag_lib.types import Chunk, Document, IngestReport, text_hash
 
 if TYPE_CHECKING:
     from qrag_lib.models.embedding import TransformerEmbedding
@@ -34,7 +36,6 @@ if TYPE_CHECKING:
 WINDOW_CHARACTERS = 1_000_000  # of text held in memory between reading and committing
 BATCH = 512  # texts embedded between two commits: what a kill can cost
 BYTES_PER_CHARACTER = 6  # of catalogue for a character of text, vectors and terms included; measured 4 to 5
-READER = "1"  # part of every stamp: raise it when readers give other text than before
 
 
 @dataclass
@@ -51,16 +52,16 @@ class Ingest:
     embedding: Callable[[], TransformerEmbedding]
     progress: Progress
     parser: Any = None
-    seen: set[str] = field(default_factory=set)
     seconds: dict[str, float] = field(default_factory=lambda: defaultdict(float))
     counts: Counter[str] = field(default_factory=Counter)
     done: Counter[str] = field(default_factory=Counter)
     totals: Counter[str] = field(default_factory=Counter)
     added: list[str] = field(default_factory=list)
     changed: list[str] = field(default_factory=list)
-    deleted: list[str] = field(default_factory=list)
-    refused: list[Refusal] = field(default_factory=list)
-    notes: list[str] = field(default_factory=list)
+    intake: Intake = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.intake = Intake(self.catalog, self.index.id)
 
     def run(self, source: Source, reader: Reader, *, delete_missing: bool = True) -> IngestReport:
         """Bring the workspace in step with the source and return what that took."""
@@ -68,7 +69,8 @@ class Ingest:
         for window in windows(self._changed(source, reader)):
             self._index_window(window)
         if delete_missing and source.whole:
-            self._delete_missing(source)
+            with self.timed("store"):
+                self.intake.delete_missing(source)
         self.finish()
         return self.report()
 
@@ -92,63 +94,10 @@ class Ingest:
         """The documents of the source that have to be indexed, with the stamps of their files."""
         for item in source.items:
             with self.timed("read"):
-                found = self._read(item, source, reader)
+                found = self.intake.look(item, source, reader)
             self._tell("read", 1)
             if found is not None:
                 yield found
-
-    def _read(
-        self, item: Document | FoundFile | Refusal, source: Source, reader: Reader
-    ) -> tuple[Document, str] | None:
-        if isinstance(item, Refusal):
-            self._refuse(document_id(source.key, item.name), item, source.key, None, "")
-            return None
-        if isinstance(item, Document):
-            return self._unless_known(item, "")
-        path, identity = printable(str(item.path)), document_id("", str(item.path))
-        stamp = stamp_of(item)
-        stored = self.catalog.documents.get(identity)
-        if stored is not None and stored.stamp == stamp != "" and self._is_settled(stored):
-            self._keep(stored)
-            return None
-        try:
-            document = reader.read(item.path, name=item.name, id=identity, source=source.key)
-        except DocumentRefused as error:
-            refusal = Refusal(item.name, error.reason, error.message, error.hint or "")
-            self._refuse(identity, refusal, source.key, path, stamp)
-            return None
-        return self._unless_known(document, stamp)
-
-    def _is_settled(self, stored: StoredDocument) -> bool:
-        return bool(stored.reason) or self.catalog.chunks.holds(self.index.id, stored.id, stored.content)
-
-    def _unless_known(self, document: Document, stamp: str) -> tuple[Document, str] | None:
-        stored = self.catalog.documents.get(document.id)
-        if document.id in self.seen:
-            message = _("the id {id} came twice; the first one is kept").format(id=document.id)
-            self.refused.append(Refusal(document.name, "broken", message))
-            return None
-        if stored is None or stored.content != content_hash(document) or not self._is_settled(stored):
-            self.seen.add(document.id)
-            return document, stamp
-        if (stored.stamp, stored.reason) != (stamp, ""):
-            with self.catalog.write():
-                self.catalog.documents.set_stamp(stored.id, stamp)
-        self._keep(self.catalog.documents.get(document.id) or stored)
-        return None
-
-    def _keep(self, stored: StoredDocument) -> None:
-        self.seen.add(stored.id)
-        if stored.refusal is not None:
-            self.refused.append(stored.refusal)
-        else:
-            self.counts["unchanged"] += 1
-
-    def _refuse(self, identity: str, refusal: Refusal, source: str, path: str | None, stamp: str) -> None:
-        self.seen.add(identity)
-        self.refused.append(refusal)
-        with self.catalog.write():
-            self.catalog.documents.put_refusal(identity, refusal, source=source, path=path, stamp=stamp)
 
     # -- indexing --------------------------------------------------------------------------
 
@@ -215,26 +164,18 @@ class Ingest:
 
     # -- the end ---------------------------------------------------------------------------
 
-    def _delete_missing(self, source: Source) -> None:
-        missing = [stored for stored in self.catalog.documents.of_source(source.key) if stored.id not in self.seen]
-        if missing and not self.seen:
-            self.notes.append(
-                _("the source is empty; {n} documents of it were kept: qrag forget removes them").format(n=len(missing))
-            )
-            return
-        with self.catalog.write():
-            self.catalog.chunks.delete([stored.id for stored in missing])
-            self.catalog.documents.delete([stored.id for stored in missing])
-        self.deleted += [stored.name for stored in missing if stored.version]
-
     def finish(self) -> None:
         """Drop what nothing uses, bring all of it to the disk, and bring Chroma up to date."""
         with self.timed("store"):
             with self.catalog.write(visible=False):
                 dropped = self.catalog.vectors.delete_unused()
             self.catalog.database.checkpoint()
-        if dropped or self.deleted or self.dense.unpublished(self.index):
+        if self.catalog.owes_purge():
+            with self.timed("publish"):
+                purge(self.catalog, self.dense)
+        elif dropped or self.intake.deleted or self.dense.unpublished(self.index):
             self._publish()
+        self.dense.sweep()
 
     def _publish(self) -> None:
         with self.timed("publish"):
@@ -261,15 +202,15 @@ class Ingest:
         return IngestReport(
             added=tuple(self.added),
             changed=tuple(self.changed),
-            unchanged=self.counts["unchanged"],
-            deleted=tuple(self.deleted),
-            refused=tuple(self.refused),
+            unchanged=self.intake.unchanged,
+            deleted=tuple(self.intake.deleted),
+            refused=tuple(self.intake.refused),
             n_pages=self.counts["pages"],
             n_chunks=self.counts["chunks"],
             n_characters=self.counts["characters"],
             n_embedded=self.counts["embedded"],
             seconds=dict(self.seconds),
-            notes=tuple(self.notes),
+            notes=tuple(self.intake.notes),
         )
 
 
@@ -291,12 +232,3 @@ def windows(
             window, held = [], 0
     if window:
         yield window
-
-
-def stamp_of(file: FoundFile) -> str:
-    """What tells that a file is the one that was read: size, times and the readers' version."""
-    try:
-        changed_ns = file.path.stat(follow_symlinks=False).st_ctime_ns
-    except OSError:
-        return ""
-    return f"{file.size}:{file.mtime_ns}:{changed_ns}:{READER}"

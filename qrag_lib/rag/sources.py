@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import itertools
+import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,7 +12,17 @@ from typing import Any
 
 from qrag_lib.errors import SourceError
 from qrag_lib.i18n import _
-from qrag_lib.rag.documents import FoundFile, from_records, from_stix, looks_like_stix, packages, walk
+from qrag_lib.rag.catalog import StoredDocument
+from qrag_lib.rag.documents import (
+    FoundFile,
+    from_llama_index,
+    from_records,
+    from_stix,
+    looks_like_stix,
+    packages,
+    printable,
+    walk,
+)
 from qrag_lib.rag.documents.stix import DEFAULT
 from qrag_lib.rag.documents.validate import find
 from qrag_lib.types import Document, Refusal
@@ -23,14 +34,34 @@ Item = Document | FoundFile | Refusal
 class Source:
     """A stream of documents, files and refusals.
 
-    key: names the source in the workspace. whole: what the workspace holds of it and the stream
-    does not bring has vanished. n_items: how many will come, None where that is not known.
+    key: names the source in the workspace; of a folder, its path. whole: what the workspace holds of
+    it and the stream does not bring has vanished. n_items: how many will come, None where that is not
+    known. folder: whether refusals are named by their path below the key.
     """
 
     key: str
     items: Iterator[Item]
     whole: bool
     n_items: int | None = None
+    folder: bool = False
+
+    def id_of(self, refusal: Refusal) -> str:
+        """The id of what was refused: in a folder, that of the file it was before."""
+        return file_id(f"{self.key}/{refusal.name}") if self.folder else document_id(self.key, refusal.name)
+
+    def hides(self, refusal: Refusal, stored: StoredDocument) -> bool:
+        """Whether a document may still be there though only the refusal came: behind a folder that
+        cannot be opened, or in a record that cannot be read.
+        """
+        if not self.folder:
+            return True
+        below = f"{self.key}/" if refusal.name == "." else f"{self.key}/{refusal.name}/"
+        return refusal.reason == "unreadable" and (stored.path or "").startswith(below)
+
+
+def file_id(path: str) -> str:
+    """The id of the document in a file. path: absolute, printable."""
+    return document_id("", path)
 
 
 def document_id(source: str, name: str) -> str:
@@ -63,7 +94,7 @@ def _open(source: Any, include: Sequence[str] | None) -> Source:
         found = list(packages.from_packages())
         return Source(packages.ADDRESS, iter(found), whole=True, n_items=len(found))
     if isinstance(source, str | Path):
-        return _open_path(Path(source).expanduser().absolute(), include)
+        return _open_path(_located(source), include)
     if isinstance(source, Document | Mapping):
         source = [source]
     if isinstance(source, Iterable):
@@ -74,27 +105,39 @@ def _open(source: Any, include: Sequence[str] | None) -> Source:
     )
 
 
+def _located(path: str | Path) -> Path:
+    """One path for one file, however it was named; a link in the last place stays a link."""
+    given = Path(path).expanduser().absolute()
+    if given.is_dir() or given.name in ("", ".."):
+        return Path(os.path.realpath(given))
+    return Path(os.path.realpath(given.parent)) / given.name
+
+
 def _open_path(path: Path, include: Sequence[str] | None) -> Source:
     if path.is_dir():
         found = list(walk(path))
-        return Source(str(path), iter(found), whole=True, n_items=len(found))
+        return Source(printable(str(path)), iter(found), whole=True, n_items=len(found), folder=True)
     if not path.exists():
         raise SourceError(
-            _("there is no file or folder {path}").format(path=path),
+            _("there is no file or folder {path}").format(path=printable(str(path))),
             hint=_("look at the spelling; relative paths start at {folder}").format(folder=Path.cwd()),
         )
     if looks_like_stix(path):
         key, documents = from_stix(path, include or DEFAULT)
         return Source(key, documents, whole=not include)
     if path.suffix == ".jsonl":
-        return Source(str(path), _records_of(path), whole=True)
-    return Source(str(path.parent), find([path]), whole=False, n_items=1)
+        key = printable(str(path))
+        return Source(key, _records_of(path, key), whole=True)
+    return Source(printable(str(path.parent)), find([path]), whole=False, n_items=1, folder=True)
 
 
-def _records_of(path: Path) -> Iterator[Document | Refusal]:
-    with path.open(encoding="utf-8-sig", errors="replace") as lines:
-        for item in from_records(lines):
-            yield replace(item, source=str(path)) if isinstance(item, Document) else item
+def _records_of(path: Path, key: str) -> Iterator[Document | Refusal]:
+    try:
+        with path.open(encoding="utf-8-sig", errors="replace") as lines:
+            yield from from_records(lines, source=key)
+    except OSError as error:
+        message = _("{path} cannot be read: {error}").format(path=key, error=error.strerror)
+        raise SourceError(message, hint=_("check the permissions")) from error
 
 
 def _open_values(values: Iterable[Any]) -> Source:
@@ -103,11 +146,9 @@ def _open_values(values: Iterable[Any]) -> Source:
     every = itertools.chain([] if first is None else [first], items)
     size = len(values) if isinstance(values, Sequence) else None
     if isinstance(first, str | Path):
-        return Source("files", find([Path(each).expanduser().absolute() for each in every]), whole=False, n_items=size)
+        return Source("files", find([_located(each) for each in every]), whole=False, n_items=size)
     if isinstance(first, Document) or first is None:
         return Source("documents", every, whole=False, n_items=size)
     if isinstance(first, Mapping):
-        return Source("records", from_records(every), whole=False, n_items=size)
-    from qrag_lib.rag.documents.llama import from_llama_index
-
-    return Source("llama-index", from_llama_index(every), whole=False, n_items=size)
+        return Source("records", from_records(every, source="records"), whole=False, n_items=size)
+    return Source("llama-index", from_llama_index(every, source="llama-index"), whole=False, n_items=size)

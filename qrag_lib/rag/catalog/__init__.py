@@ -48,6 +48,14 @@ class Catalog:
         with self.database.snapshot():
             yield
 
+    def owe(self, purge: bool) -> None:
+        """Note, inside `write`, that bytes of what was forgotten are still to be purged; or that they are gone."""
+        self.database.run("INSERT OR REPLACE INTO meta VALUES ('purge', ?)", (int(purge),))
+
+    def owes_purge(self) -> bool:
+        """Whether a `forget` was stopped before it had purged every byte."""
+        return bool(self.database.read("SELECT 1 FROM meta WHERE key = 'purge' AND value = 1"))
+
     def close(self) -> None:
         """Close the file; a closed catalogue cannot be used again."""
         self.database.close()

@@ -217,11 +217,14 @@ class Database:
                 self._connection.execute("ROLLBACK")
             raise
 
-    def checkpoint(self) -> bool:
-        """Bring every commit so far safely to the disk and empty the WAL; False where a reader kept it from that."""
+    def checkpoint(self) -> int:
+        """Bring every commit so far safely to the disk and empty the WAL.
+
+        Returns the bytes that a reader kept in it: 0 unless one has stayed inside a snapshot for 30 s.
+        """
         with self._lock, self._explained():
-            busy, _in_log, _moved = self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
-        return not busy
+            self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        return self._wal.stat().st_size if self._wal.exists() else 0
 
     def generation(self) -> int:
         """Number of the last commit."""
@@ -270,7 +273,7 @@ class Database:
             )
         return WorkspaceDamaged(
             _("{file} cannot be read as a catalogue: {error}").format(file=self.path, error=error),
-            hint=_("qrag doctor says what can be saved; the documents themselves are not touched"),
+            hint=_("put a copy of it back, or move it away and ingest again; the documents themselves are not touched"),
         )
 
 

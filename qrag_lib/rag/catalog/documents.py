@@ -84,10 +84,11 @@ class Documents:
             (document_id, refusal.name, source, path, stamp, refusal.reason, refusal.message, refusal.hint),
         )
 
-    def set_stamp(self, document_id: str, stamp: str) -> None:
-        """Note that a file was touched without a change that matters."""
+    def renew(self, document_id: str, *, name: str, source: str, stamp: str) -> None:
+        """Note that a document was touched, renamed or moved to another source without a change of its content."""
         self._database.run(
-            "UPDATE documents SET stamp = ?, reason = '', message = '', hint = '' WHERE id = ?", (stamp, document_id)
+            "UPDATE documents SET name = ?, source = ?, stamp = ?, reason = '', message = '', hint = '' WHERE id = ?",
+            (name, source, stamp, document_id),
         )
 
     def delete(self, ids: Iterable[str]) -> None:

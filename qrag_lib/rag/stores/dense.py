@@ -171,7 +171,7 @@ class DenseIndex:
                 check_files(self.root / index.published)
         except TornFolder as error:
             return str(error)
-        return self.degraded
+        return self.degraded if index.published and self.degraded.startswith(index.published) else ""
 
     def unpublished(self, index: Index) -> int:
         """Vectors of the index that Chroma's folder does not hold."""
@@ -194,8 +194,13 @@ class DenseIndex:
         with self.catalog.write():
             self.catalog.indexes.set_published(index.id, path.name, last)
         self.close()
-        delete_others(self.root, [each.published for each in self.catalog.indexes.all()])
+        self.degraded = ""
+        self.sweep()
         return count
+
+    def sweep(self) -> list[str]:
+        """Remove what belongs to no index, such as folders that a killed writer left; returns the names."""
+        return delete_others(self.root, [each.published for each in self.catalog.indexes.all()])
 
     def _build(self, index: Index, path: Path, base: Path | None) -> int:
         after = index.published_seq if base else 0
