@@ -63,6 +63,12 @@ def test_csv_without_a_header_keeps_every_row(reader: Reader) -> None:
     assert extract.text == 'Ana "A" Lima, 3,50\nRui Sá, 7'
 
 
+def test_a_long_table_has_sections_for_its_first_rows_and_text_for_all(reader: Reader) -> None:
+    extract = reader.parse(b"a;b\n" + b"1;2\n" * 30_000, "a.csv")
+    assert extract.text == "\n".join(["a: 1; b: 2"] * 30_000) and len(extract.sections) == 20_000
+    assert extract.sections[-1].end - extract.sections[-1].start == len("a: 1; b: 2")
+
+
 def test_json_values_stand_behind_their_path(reader: Reader) -> None:
     extract = reader.parse(b'[{"a": {"b": ["x", 1]}, "c": "\\ud800"}, {"a": true}]', "a.json")
     assert extract.text == "a.b: x\na.b: 1\nc: \ufffd\n\na: true"

@@ -32,6 +32,9 @@ _TABLE: dict[int, str | None] = {
     **_LIGATURES,
 }
 _SPECIAL = re.compile("[" + "".join(re.escape(chr(c)) for c in _TABLE) + "]")
+# Only the start of a run of spaces is tried: a megabyte of them takes no longer than of letters.
+_TRAILING = re.compile(r"(?<![ \t])[ \t]++(?=\n)")
+_BLANKS = re.compile(r"\n{3,}")
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
@@ -44,9 +47,8 @@ def clean(text: str) -> str:
     >>> clean("e\\ufb01caz\\xad \\r\\n\\r\\n\\r\\n\\r\\nm²\\x00")
     'eficaz\\n\\nm²'
     """
-    text = unseen(text)
-    text = "\n".join(line.rstrip() for line in text.split("\n"))
-    return re.sub(r"\n{3,}", "\n\n", text).strip("\n")
+    text = _TRAILING.sub("", unseen(text))
+    return _BLANKS.sub("\n\n", text).lstrip("\n").rstrip()
 
 
 def unseen(text: str) -> str:

@@ -87,6 +87,10 @@ class Draft:
         self._close(lambda s: s.kind != "heading" or kind != "page")
         self._open.append(_Open(kind, squeeze(clean(label)), 0))
 
+    def end(self) -> None:
+        """End everything that is open; what follows is text of no section."""
+        self._close(lambda _: True)
+
     def _close(self, ends: Callable[[_Open], bool]) -> None:
         for section in [s for s in self._open if ends(s)]:
             self._open.remove(section)
@@ -95,6 +99,6 @@ class Draft:
 
     def finish(self, media_type: str, encoding: str = "") -> Extract:
         """The extract, its sections in the order in which they start."""
-        self._close(lambda _: True)
+        self.end()
         sections = tuple(sorted(self._sections, key=lambda s: (s.start, s.level)))
         return Extract("".join(self._parts), sections, self.metadata, media_type, encoding)

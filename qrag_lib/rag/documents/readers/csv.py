@@ -41,10 +41,13 @@ def _write(draft: Draft, rows: Iterator[list[str]], delimiter: str) -> None:
     draft.metadata["columns"] = "; ".join(header)[:500]
     if header and not first:
         draft.add(_raw(header, delimiter))
-    for number, row in enumerate(chain(first, rows), start=2 if header else 1):
-        if number <= _SECTIONS:
-            draft.begin("record", str(number))
-        draft.add(row_text(header, row) if header else _raw(row, delimiter), gap="\n")
+    lines = (row_text(header, row) if header else _raw(row, delimiter) for row in chain(first, rows))
+    for number, line in enumerate(islice(lines, _SECTIONS), start=2 if header else 1):
+        draft.begin("record", str(number))
+        draft.add(line, gap="\n")
+    draft.end()
+    while some := list(islice(lines, 1_000)):
+        draft.add("\n".join(some), gap="\n")
 
 
 def _raw(row: Sequence[str], delimiter: str) -> str:

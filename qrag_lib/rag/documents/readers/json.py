@@ -24,6 +24,7 @@ def read(data: bytes, limits: Limits) -> Extract:
         return Extract(clean(decoded), media_type="text/plain", encoding=encoding)
     draft = Draft()
     for number, record in enumerate(records, start=1):
+        draft.end()
         if len(records) > 1 and number <= _SECTIONS:
             draft.begin("record", str(number))
         draft.add("\n".join(_lines(record)))

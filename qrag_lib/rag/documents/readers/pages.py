@@ -43,8 +43,8 @@ def paragraphs(pages: Sequence[Page], bookmarks: Bookmarks | None = None) -> Ite
 
     bookmarks: lines that they name are headings and stand by themselves.
 
-    >>> [p.text for p in paragraphs([["A informa-", "ção é pública.", "", "1"], ["Fim.", "2"]])]
-    ['A informação é pública.', 'Fim.']
+    >>> [p.text for p in paragraphs([["Toda a informação do órgão é pú-", "blica.", "", "1"], ["Fim.", "2"]])]
+    ['Toda a informação do órgão é pública.', 'Fim.']
     """
     kept = whole_words(without_running_lines(pages))
     titles = dict(bookmarks or {})
