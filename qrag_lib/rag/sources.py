@@ -68,9 +68,9 @@ def document_id(source: str, name: str) -> str:
     """A short id, the same as long as source and name (for a file: its path) are.
 
     >>> document_id("", "/docs/lei.pdf")
-    'd2a9ec3a4a7d'
+    '50b526542fce'
     """
-    return hashlib.sha256(f"{source}\\0{name}".encode("utf-8", "surrogatepass")).hexdigest()[:12]
+    return hashlib.sha256(f"{source}\0{name}".encode("utf-8", "surrogatepass")).hexdigest()[:12]
 
 
 def open_source(source: Any, *, include: Sequence[str] | None = None, limit: int | None = None) -> Source:

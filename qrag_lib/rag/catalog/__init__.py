@@ -11,6 +11,7 @@ from pathlib import Path
 
 from qrag_lib.rag.catalog.chunks import Chunks
 from qrag_lib.rag.catalog.database import Database
+from qrag_lib.rag.catalog.digest import digest
 from qrag_lib.rag.catalog.documents import Documents, StoredDocument
 from qrag_lib.rag.catalog.indexes import Index, Indexes
 from qrag_lib.rag.catalog.vectors import Vectors
@@ -35,6 +36,10 @@ class Catalog:
     def generation(self) -> int:
         """Number of the last commit, by whichever process."""
         return self.database.generation()
+
+    def digest(self) -> str:
+        """What it holds as one number: the same for the same documents, however they came in."""
+        return digest(self.database)
 
     @contextmanager
     def write(self, *, visible: bool = True) -> Iterator[None]:
