@@ -14,7 +14,8 @@
     │   ├── WorkspaceDamaged    the catalogue cannot be read
     │   └── DiskFull            no room for what was asked
     ├── ModelError              a model cannot be loaded, or is not the one the index was made with
-    └── EvaluationError         a question set or a comparison that means nothing
+    ├── EvaluationError         a question set or a comparison that means nothing
+    └── RunFailed               a notebook stopped before its end
 
 The message says what failed, with the value and the limit; the hint, attached as a note,
 is the next thing to do.
@@ -88,3 +89,7 @@ class ModelError(QragError):
 
 class EvaluationError(QragError):
     """A question set or a comparison that means nothing."""
+
+
+class RunFailed(QragError):
+    """A notebook stopped before its end; what ran until then is kept."""

@@ -19,6 +19,7 @@ from qrag_lib.show.blocks import bar_html
 from qrag_lib.show.wording import stage as worded
 
 REDRAW_S = 0.2
+FIGURES = "application/vnd.qrag.stages+json"  # the stages in a notebook's output, for a program that runs it
 
 
 class Progress(Protocol):
@@ -156,8 +157,15 @@ def _notebook_canvas() -> Callable[[Stages], None]:
 
     # a display handle, not a widget: what was drawn last stays in the saved notebook
     handle: Any = DisplayHandle()  # type: ignore[no-untyped-call]
-    handle.display(Html(""))
-    return lambda job: handle.update(_html(job))
+    handle.display(_bundle(Stages()), raw=True)
+    return lambda job: handle.update(_bundle(job), raw=True)
+
+
+def _bundle(job: Stages) -> dict[str, Any]:
+    names = ("done", "total", "seconds")
+    told = [{"stage": stage.name, **{name: getattr(stage, name) for name in names}} for stage in job.stages.values()]
+    text = "\n".join(f"{worded(stage.name)}: {said(stage)}" for stage in job.stages.values())
+    return {"text/html": _html(job)._repr_html_(), "text/plain": text, FIGURES: told}
 
 
 def _html(job: Stages) -> Html:

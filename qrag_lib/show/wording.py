@@ -107,6 +107,7 @@ def stages(report: IngestReport) -> str:
 def stage(name: str) -> str:
     """A stage of an ingest or a search, as people read it; an unknown name stays as it is."""
     known = {
+        "notebook": _("notebook cells"),
         "walk": _("looking"),
         "hash": _("comparing"),
         "read": _("reading"),
