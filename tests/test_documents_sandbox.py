@@ -61,9 +61,9 @@ def test_one_child_serves_many_files(reader: Reader) -> None:
 
 
 def test_slow_file_is_refused_and_the_next_one_read() -> None:
-    with Reader(Limits(seconds=0.5)) as reader:
+    with Reader(Limits(seconds=2)) as reader:
         start = time.monotonic()
-        with pytest.raises(DocumentRefused, match=r"longer than 0\.5 s") as refused:
+        with pytest.raises(DocumentRefused, match="longer than 2 s") as refused:
             reader.parse(SLOW, "a.html")
         assert refused.value.reason == "too_slow" and time.monotonic() - start < 15
         assert reader.parse(PAGE, "a.html").text == "uma página"

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from qrag_lib.errors import DocumentRefused
+from qrag_lib.rag.documents import Reader
 from qrag_lib.rag.documents.clean import clean
 from qrag_lib.rag.documents.draft import Draft, Extract
 from qrag_lib.rag.documents.encoding import decode
@@ -169,3 +170,19 @@ def test_what_cannot_be_a_document_is_refused_by_its_first_bytes(data: bytes, re
     with pytest.raises(DocumentRefused) as refused:
         sniff(data, "a.txt")
     assert refused.value.reason == reason and refused.value.hint
+
+
+MARKUP = st.text(st.sampled_from(list("#=-~`*_[](){}<>|\\:;,.\"'\n\r\t 0123aé\u2028\ud800\x00")), max_size=300)
+
+
+@given(MARKUP, st.sampled_from(["md", "rst", "csv", "txt", "json", "jsonl", "ipynb"]))
+def test_odd_markup_is_read_with_true_sections_or_refused(text: str, suffix: str) -> None:
+    reader = Reader()
+    try:
+        extract = reader.parse(text.encode("utf-8", "surrogatepass"), f"a.{suffix}")
+    except DocumentRefused as refused:
+        assert refused.reason in ("empty", "binary", "broken")
+    else:
+        extract.text.encode("utf-8")
+        assert all(0 <= s.start <= s.end <= len(extract.text) for s in extract.sections)
+        assert reader.sandbox.started == 0

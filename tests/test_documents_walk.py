@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import socket
 import sqlite3
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -97,10 +100,27 @@ def remove_deep(folder: Path) -> None:
             folder.rmdir()
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may read every folder")
-def test_unreadable_folder_is_told(tmp_path: Path) -> None:
-    (tmp_path / "fechada").mkdir(mode=0)
-    assert refused(tmp_path) == {"fechada": "unreadable"}
+@pytest.fixture
+def as_nobody() -> Iterator[Path]:
+    """A folder that nobody may enter, seen by an ordinary user: root may read everything."""
+    folder = Path(tempfile.mkdtemp())
+    folder.chmod(0o755)
+    (folder / "fechada").mkdir(mode=0)
+    (folder / "fechado.txt").touch(mode=0)
+    root = os.geteuid() == 0
+    if root:
+        os.seteuid(65534)
+    yield folder
+    if root:
+        os.seteuid(0)
+    shutil.rmtree(folder)
+
+
+def test_unreadable_folders_and_files_are_told(as_nobody: Path) -> None:
+    assert refused(as_nobody) == {"fechada": "unreadable"}
+    with pytest.raises(DocumentRefused, match="Permission denied") as error:
+        read_file(as_nobody / "fechado.txt")
+    assert error.value.reason == "unreadable"
 
 
 @pytest.mark.parametrize("name", NAMES)

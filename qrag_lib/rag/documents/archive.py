@@ -95,9 +95,7 @@ def relative_to(part: str, target: str) -> str:
 
 def encrypted() -> DocumentRefused:
     """The refusal of a container whose entries need a password."""
-    return DocumentRefused(
-        "encrypted", _("the file needs a password"), hint=_("remove the password, save it and ingest it again")
-    )
+    return DocumentRefused("encrypted", _("the file needs a password"))
 
 
 def _check(entries: list[zipfile.ZipInfo], limits: Limits) -> None:
@@ -128,8 +126,4 @@ def _bomb(why: str) -> DocumentRefused:
 
 
 def _broken(error: Exception) -> DocumentRefused:
-    return DocumentRefused(
-        "broken",
-        _("the file is damaged: {error}").format(error=str(error)[:200]),
-        hint=_("get the file again, or open it in its program and save it"),
-    )
+    return DocumentRefused("broken", _("the file is damaged: {error}").format(error=str(error)[:200]))

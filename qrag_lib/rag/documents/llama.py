@@ -1,7 +1,8 @@
 """The edge to LlamaIndex: our reader serves its programs, its readers serve ours.
 
-Ours are used because its own lose what counts here: they skip broken and encrypted files without
-a word, drop the letters of Latin-1 files, keep scripts in HTML, and lose the header of a table.
+Ours are used because its own (llama-index-readers-file 0.7) lose what counts here: they skip broken
+and encrypted files without a word, drop the letters of Latin-1 files, keep scripts in HTML and lose the
+header of a table; importing them takes 2.6 s. Underneath are the same parsers: pypdf, openpyxl, striprtf.
 """
 
 from __future__ import annotations

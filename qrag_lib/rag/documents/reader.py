@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Self
 from qrag_lib.errors import DocumentRefused
 from qrag_lib.i18n import _
 from qrag_lib.rag.documents.draft import Extract
+from qrag_lib.rag.documents.hints import hinted
 from qrag_lib.rag.documents.limits import MIB, Limits, mebibytes
 from qrag_lib.rag.documents.readers import FORMATS, reader_of
 from qrag_lib.rag.documents.sandbox import Sandbox
@@ -77,21 +78,23 @@ class Reader:
     def extract(self, path: str | os.PathLike[str]) -> Extract:
         """Text, sections and metadata of a file, not yet a document."""
         file = Path(path)
-        data = load(file, self.limits)
-        if own := self.readers.get(file.suffix.lower()):
-            from qrag_lib.rag.documents.llama import extract_with
+        with hinted():
+            data = load(file, self.limits)
+            if own := self.readers.get(file.suffix.lower()):
+                from qrag_lib.rag.documents.llama import extract_with
 
-            return _checked(extract_with(own, file))
-        return self.parse(data, file.name)
+                return _checked(extract_with(own, file))
+            return self.parse(data, file.name)
 
     def parse(self, data: bytes, name: str) -> Extract:
         """The same from bytes that came another way; the name only tells kinds of plain text apart."""
-        if not data.strip():
-            raise _empty()
-        kind = sniff(data, name)
-        if FORMATS[kind].explodes or len(data) > _HERE:
-            return _checked(self.sandbox.read(data, kind))
-        return _checked(reader_of(kind)(data, self.limits))
+        with hinted():
+            if not data.strip():
+                raise _empty()
+            kind = sniff(data, name)
+            if FORMATS[kind].explodes or len(data) > _HERE:
+                return _checked(self.sandbox.read(data, kind))
+            return _checked(reader_of(kind)(data, self.limits))
 
 
 def read_file(
@@ -120,25 +123,19 @@ def load(path: Path, limits: Limits) -> bytes:
             return _bounded(file.fileno(), limits)
     except (OSError, ValueError) as error:
         message = _("the file cannot be opened: {error}").format(error=getattr(error, "strerror", None) or error)
-        raise DocumentRefused("unreadable", message, hint=_("check the path and the permissions")) from error
+        raise DocumentRefused("unreadable", message) from error
 
 
 def _bounded(descriptor: int, limits: Limits) -> bytes:
     status = os.fstat(descriptor)
     if not stat.S_ISREG(status.st_mode):
         raise DocumentRefused("not_a_file", _("not a regular file"))
-    size = status.st_size
-    if size <= limits.file_bytes:
-        with os.fdopen(descriptor, "rb", closefd=False) as file:
-            data = file.read(limits.file_bytes + 1)
-        size = len(data)
-        if size <= limits.file_bytes:
-            return data
-    raise DocumentRefused(
-        "too_large",
-        _("{size}, limit {limit}").format(size=mebibytes(size), limit=mebibytes(limits.file_bytes)),
-        hint=_("split the file, or raise the limit of bytes"),
-    )
+    with os.fdopen(descriptor, "rb", closefd=False) as file:
+        data = b"" if status.st_size > limits.file_bytes else file.read(limits.file_bytes + 1)
+    if (size := max(status.st_size, len(data))) > limits.file_bytes:
+        message = _("{size}, limit {limit}").format(size=mebibytes(size), limit=mebibytes(limits.file_bytes))
+        raise DocumentRefused("too_large", message)
+    return data
 
 
 def _checked(extract: Extract) -> Extract:
@@ -149,4 +146,4 @@ def _checked(extract: Extract) -> Extract:
 
 
 def _empty() -> DocumentRefused:
-    return DocumentRefused("empty", _("the file holds no text"), hint=_("remove it, or write something into it"))
+    return DocumentRefused("empty", _("the file holds no text"))

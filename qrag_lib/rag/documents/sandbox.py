@@ -108,23 +108,12 @@ class Sandbox:
         """Why the child died without an answer."""
         code = child.wait()
         if late or code == -signal.SIGALRM:
-            return DocumentRefused(
-                "too_slow",
-                _("reading took longer than {seconds:g} s").format(seconds=self.limits.seconds),
-                hint=_("split the file, or raise the limit of seconds"),
-            )
+            message = _("reading took longer than {seconds:g} s").format(seconds=self.limits.seconds)
+            return DocumentRefused("too_slow", message)
         if code in (OUT_OF_MEMORY, -signal.SIGKILL):  # its own limit, or the system's
-            return too_much_memory(self.limits)
+            message = _("reading took more than {mib} MiB of memory").format(mib=self.limits.memory_mib)
+            return DocumentRefused("too_much_memory", message)
         return DocumentRefused("broken", _("the parser crashed on the file (exit {code})").format(code=code))
-
-
-def too_much_memory(limits: Limits) -> DocumentRefused:
-    """The refusal of a file that needed more memory than the limit."""
-    return DocumentRefused(
-        "too_much_memory",
-        _("reading took more than {mib} MiB of memory").format(mib=limits.memory_mib),
-        hint=_("split the file, or raise the limit of memory"),
-    )
 
 
 def _start() -> subprocess.Popen[bytes]:

@@ -103,7 +103,6 @@ def _ole(data: bytes) -> DocumentRefused:
         return DocumentRefused(
             "encrypted",
             _("the office file needs a password"),
-            hint=_("open it, remove the password, save it and ingest it again"),
         )
     return DocumentRefused(
         "unsupported",

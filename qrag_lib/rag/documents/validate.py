@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from qrag_lib.errors import DocumentRefused
+from qrag_lib.rag.documents.hints import next_step
 from qrag_lib.rag.documents.limits import Limits
 from qrag_lib.rag.documents.reader import Reader
 from qrag_lib.rag.documents.walk import FoundFile, find_file, walk
@@ -64,4 +65,4 @@ def judge(found: FoundFile | Refusal, reader: Reader) -> Verdict:
 
 def refusal_of(name: str, refused: DocumentRefused) -> Refusal:
     """The refusal as a value that can be listed."""
-    return Refusal(name, refused.reason, refused.message, refused.hint or "")
+    return Refusal(name, refused.reason, refused.message, refused.hint or next_step(refused.reason))

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from qrag_lib.errors import SourceError
 from qrag_lib.i18n import _
+from qrag_lib.rag.documents.hints import next_step
 from qrag_lib.types import Refusal
 
 # Controls, what could not be decoded, and marks that make a name look like another.
@@ -42,7 +43,7 @@ class Walk(Iterator[FoundFile | Refusal]):
         while stack:
             path, name = stack.pop()
             if isinstance(entries := _entries(path), OSError):
-                yield Refusal(printable(name) or ".", "unreadable", _opened(entries), _("check the permissions"))
+                yield Refusal(printable(name) or ".", "unreadable", _opened(entries), next_step("unreadable"))
                 continue
             folders = []
             for entry in entries:
@@ -128,12 +129,12 @@ def _entries(path: str) -> list[os.DirEntry[str]] | OSError:
 def _file(entry: os.DirEntry[str], name: str) -> FoundFile | Refusal:
     try:
         if entry.is_symlink():
-            return Refusal(name, "not_a_file", _("a link is not followed"), _("ingest the file it points to"))
+            return Refusal(name, "not_a_file", _("a link is not followed"), next_step("not_a_file"))
         if not entry.is_file(follow_symlinks=False):
-            return Refusal(name, "not_a_file", _("not a regular file"))
+            return Refusal(name, "not_a_file", _("not a regular file"), next_step("not_a_file"))
         status = entry.stat(follow_symlinks=False)
     except OSError as error:
-        return Refusal(name, "unreadable", _opened(error), _("check the permissions"))
+        return Refusal(name, "unreadable", _opened(error), next_step("unreadable"))
     return FoundFile(Path(entry.path), name, status.st_size, status.st_mtime_ns)
 
 

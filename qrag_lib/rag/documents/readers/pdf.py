@@ -34,7 +34,6 @@ def read(data: bytes, limits: Limits) -> Extract:
         raise DocumentRefused(
             "no_text",
             _("no text in {n} pages: a scan or a drawing").format(n=len(sheets)),
-            hint=_("recognise its text first, for example with `ocrmypdf in.pdf out.pdf`"),
         )
     if empty := sum(not any(page) for page in pages):
         draft.metadata["pages_without_text"] = empty
@@ -56,9 +55,7 @@ def _open(data: bytes) -> Any:
     except Exception as error:  # pypdf raises many kinds on damaged files
         raise _broken(error) from error
     if locked:
-        raise DocumentRefused(
-            "encrypted", _("the PDF needs a password"), hint=_("remove the password, save it and ingest it again")
-        )
+        raise DocumentRefused("encrypted", _("the PDF needs a password"))
     return document
 
 
