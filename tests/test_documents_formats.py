@@ -154,9 +154,8 @@ def test_rtf_is_read_without_its_control_words(reader: Reader) -> None:
 
 
 def test_xml_gives_its_words_and_no_entity_of_another_file(reader: Reader) -> None:
-    assert (
-        reader.parse(b"<?xml version='1.0'?><a x='1'><b>um</b> dois<script>x</script></a>", "a.xml").text == "um\ndois"
-    )
+    page = "<?xml version='1.0'?><a x='1'><b>um<!-- nada --><c>dois</c></b> três<style>x</style> quatro</a>"
+    assert reader.parse(page.encode(), "a.xml").text == "um\ndois\ntrês\nquatro"
     bomb = b'<?xml version="1.0"?><!DOCTYPE a [<!ENTITY b SYSTEM "file:///etc/hostname">]><a>&b;</a>'
     assert refusal(reader, bomb, "a.xml").reason == "bomb"
 

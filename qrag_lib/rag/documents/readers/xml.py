@@ -7,15 +7,20 @@ from qrag_lib.rag.documents.clean import squeeze
 from qrag_lib.rag.documents.draft import Draft, Extract
 from qrag_lib.rag.documents.limits import Limits
 
-_UNSEEN = {"script", "style"}
+_UNSEEN = ("script", "style")
 
 
 def read(data: bytes, limits: Limits) -> Extract:
-    """The texts between the tags, in order; attributes and comments are left out."""
+    """The texts between the tags, in order; attributes, comments, scripts and styles are left out."""
+    from lxml import etree
+
     draft = Draft()
-    for element in parse_xml(data).iter():
-        name = element.tag.rpartition("}")[2].lower() if isinstance(element.tag, str) else "comment"
-        if name not in _UNSEEN | {"comment"}:
+    walk = etree.iterwalk(parse_xml(data), events=("start", "end", "comment", "pi"))
+    for event, element in walk:
+        if event != "start":
+            draft.add(squeeze(element.tail or ""), gap="\n")
+        elif etree.QName(element).localname.lower() in _UNSEEN:
+            walk.skip_subtree()
+        else:
             draft.add(squeeze(element.text or ""), gap="\n")
-        draft.add(squeeze(element.tail or ""), gap="\n")
     return draft.finish("application/xml")
