@@ -157,7 +157,7 @@ def _file(path: Path) -> Iterator[Origin]:
 
     try:
         values = tomllib.loads(path.read_text("utf-8"))
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
         message = _("{path} cannot be read as TOML: {error}").format(path=path, error=error)

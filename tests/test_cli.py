@@ -154,7 +154,7 @@ def test_eval_counts_what_was_found(place: Path, tmp_path: Path, capsys: pytest.
     (tmp_path / "set.jsonl").write_text(json.dumps(question) + "\n", "utf-8")
     code, out, _err = said(place, capsys, "eval", str(tmp_path / "set.jsonl"))
     assert code == Exit.DONE
-    assert "nDCG@10" in out
+    assert "gold_in_first_quote" in out
 
 
 def test_status_counts_the_documents(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -240,7 +240,7 @@ def test_help_lists_every_verb_and_every_exit_code(capsys: pytest.CaptureFixture
 def test_a_file_name_cannot_speak_to_the_terminal(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "a\x1b]0;owned\x07.txt").touch()
     out = said(tmp_path, capsys, "validate", str(tmp_path))[1]
-    assert "\x1b" not in out and "␛]0;owned␇.txt" in out
+    assert "owned" in out and not {"\x1b", "\x07"} & set(out)
 
 
 # --- conditions ---------------------------------------------------------------------------------

@@ -61,10 +61,14 @@ def bar_html(share: float, label: str, second: bool = False) -> Html:
 
 
 def table_text(columns: Sequence[str], rows: Iterable[Sequence[object]], width: int = WIDTH) -> str:
-    """A table in plain text; numbers stand right, the widest column is wrapped into what the width leaves."""
+    """A table in plain text; numbers stand right, the widest column is wrapped into what the width leaves.
+
+    Columns without any name have no head.
+    """
     body = [list(row) for row in rows]
-    cells = [[line(name) for name in columns], *([line(_figure(value)) for value in row] for row in body)]
-    widths = [max(_columns(row[i]) for row in cells) for i in range(len(columns))]
+    head = [[line(name) for name in columns]] if any(columns) else []
+    cells = [*head, *([line(_figure(value)) for value in row] for row in body)]
+    widths = [max((_columns(row[i]) for row in cells), default=0) for i in range(len(columns))]
     widest = widths.index(max(widths))
     others = sum(widths) - widths[widest] + 2 * (len(widths) - 1)
     widths[widest] = min(widths[widest], max(16, width - others))

@@ -36,7 +36,7 @@ def document_text(document: Document) -> str:
 
 def report_text(report: IngestReport) -> str:
     """What an ingest did: the figures, the time by stage, what was refused and why."""
-    figures = table_text(["", ""], wording.figures(report)).lstrip("\n")
+    figures = table_text(["", ""], wording.figures(report))
     times = [wrapped(wording.stages(report))] if report.seconds else []
     notes = [wrapped(note) for note in report.notes]
     return "\n\n".join([wording.ingested(report), figures, *times, *notes, *_refusals(report.refused)])
