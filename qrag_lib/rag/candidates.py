@@ -114,7 +114,8 @@ def read_vectors(catalog: Catalog, index: Index, chunks: Sequence[Chunk]) -> Mat
 def _cosines(vectors: Matrix, vector: Matrix | None) -> Scores:
     if vector is None or not vectors.size:
         return np.zeros(len(vectors))
-    return np.nan_to_num(vectors @ vector).astype(np.float64)
+    cosine: Scores = np.nan_to_num(vectors @ vector).astype(np.float64)
+    return cosine
 
 
 def _ranked(found: Sequence[int], scores: Scores) -> tuple[int, ...]:

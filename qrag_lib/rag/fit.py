@@ -101,7 +101,8 @@ def reciprocal_ranks(
     answers = embedding.encode([each.rest.embedded_text for each in posed])
     with catalog.snapshot():
         rows = [_places(catalog, dense, index, *each) for each in zip(posed, asked, answers, strict=True)]
-    return 1 / np.array(rows, np.float64)
+    ranks: Curve = 1 / np.array(rows, np.float64)
+    return ranks
 
 
 def _places(catalog: Catalog, dense: DenseIndex, index: Index, cloze: Cloze, question: Matrix, answer: Matrix) -> Curve:
@@ -114,7 +115,8 @@ def _places(catalog: Catalog, dense: DenseIndex, index: Index, cloze: Cloze, que
     share = lexical.bm25(wanted, [passage], query.known)[1][0]
     own = GRID * float(question @ answer) + (1 - GRID) * share  # (g,)
     rivals = np.array([fusion.convex(found.cosine[others], found.share[others], w) for w in GRID])  # (g, n)
-    return 1.0 + (rivals > own[:, None]).sum(axis=1)
+    places: Curve = 1.0 + (rivals > own[:, None]).sum(axis=1)
+    return places
 
 
 def _without(found: Candidates, cloze: Cloze) -> list[int]:

@@ -44,7 +44,8 @@ def feedback(cosine: Scores, vectors: Matrix, scores: Scores) -> Scores:
     leaders = np.argsort(-scores, kind="stable")[:LEADERS]
     centre = vectors[leaders].mean(axis=0)
     length = float(np.linalg.norm(centre)) or 1.0
-    return (1 - FEEDBACK) * cosine + FEEDBACK * (vectors @ (centre / length)).astype(np.float64)
+    near: Scores = (vectors @ (centre / length)).astype(np.float64)  # (n,)
+    return (1 - FEEDBACK) * cosine + FEEDBACK * near
 
 
 def rrf(rankings: Sequence[Sequence[T]], damping: int = DAMPING) -> dict[T, float]:
