@@ -19,6 +19,7 @@ class Status:
     """A workspace in figures. bytes: on the disk, by part. memory_mib: resident in this process.
 
     index: what the answering index was made with; None in an empty workspace.
+    dense_weights: by language, as fitted to the corpus.
     chroma: "" where the vector index is usable, else why it is not; an exact scan then answers.
     writer: who writes at present, "" for nobody.
     """
@@ -31,7 +32,7 @@ class Status:
     generation: int
     index: dict[str, Any] | None
     kept_indexes: int
-    dense_weight: float | None
+    dense_weights: dict[str, float]
     chroma: str
     writer: str
     bytes: dict[str, int]
@@ -50,7 +51,7 @@ class Status:
                 _("chunk size and overlap"),
                 "{chunk_size} / {chunk_overlap} {chunk_unit}".format(**index) if index else "-",
             ),
-            (_("weight of the dense side"), "-" if self.dense_weight is None else show.number(self.dense_weight, 2)),
+            (_("weight of the dense side"), ", ".join(_weights(self.dense_weights)) or "-"),
             (_("vector index"), self.chroma or _("in order")),
             (_("being written by"), self.writer or _("nobody")),
             (_("commits"), self.generation),
@@ -64,6 +65,10 @@ class Status:
 
     def _repr_html_(self) -> str:
         return show.panel_html(_("Workspace"), show.rows_html(self._pairs()), calm=True)._repr_html_()
+
+
+def _weights(weights: dict[str, float]) -> list[str]:
+    return [f"{language} {show.number(weight, 2)}" for language, weight in weights.items()]
 
 
 def status(folder: Path, catalog: Catalog, dense: DenseIndex) -> Status:
@@ -84,7 +89,7 @@ def status(folder: Path, catalog: Catalog, dense: DenseIndex) -> Status:
         generation=catalog.generation(),
         index=asdict(index.config) if index else None,
         kept_indexes=max(0, len(catalog.indexes.all()) - 1),
-        dense_weight=index.fit["weight"] if index and index.fit else None,
+        dense_weights=index.fit["weights"] if index and index.fit else {},
         chroma=dense.problem(index) if index else "",
         writer=holder(folder),
         bytes={name: _size(folder / name) for name in ("catalog.db", "chroma", "uploads") if (folder / name).exists()},

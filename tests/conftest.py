@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+
+if TYPE_CHECKING:
+    from crew import Crew
 
 # Under QRAG_CI a test may be skipped for these reasons only; any other skip fails the run.
 MAY_SKIP = ("root may", "not a git checkout", "needs a GPU", "needs Windows", "needs macOS")
@@ -25,6 +30,24 @@ def shared_data() -> Path:
     if not DATA.is_dir():
         pytest.skip(f"the real material is not at {DATA}; set QRAG_TEST_DATA to its folder")
     return DATA
+
+
+@pytest.fixture(scope="session")
+def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a sentence embedding model of 32 dimensions, which loads in a moment."""
+    from tiny_model import make_tiny_model
+
+    return make_tiny_model(tmp_path_factory.mktemp("models") / "tiny")
+
+
+@pytest.fixture(scope="session")
+def crew(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Crew]:
+    """Processes that can be killed at their work; see `fault_jobs`."""
+    from crew import Crew
+
+    hired = Crew(tiny_model, tmp_path_factory.mktemp("crew"))
+    yield hired
+    hired.close()
 
 
 def must_have_run(skipped: list[tuple[str, str]]) -> list[str]:
