@@ -16,6 +16,7 @@ from typing import Any
 import psutil
 
 SAMPLE_S = 0.05
+EQUAL = {"OMP_WAIT_POLICY": "PASSIVE"}  # threads that spin while they wait lose most on a machine that does other work
 MARK = "\x1e"  # the record separator: what follows it is the result
 
 
@@ -37,7 +38,7 @@ def fresh(function: Callable[..., dict[str, Any]], *arguments: str | int) -> Out
     name = f"{function.__module__}:{function.__name__}"
     command = [sys.executable, "-m", "benchmarks.processes", name, json.dumps(arguments)]
     started = time.perf_counter()
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}  # so that it finds the same modules
+    environment = {**os.environ, **EQUAL, "PYTHONPATH": os.pathsep.join(sys.path)}  # the same modules as here
     child = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment)
     peak = _Peak(child.pid)
     output, errors = child.communicate()
