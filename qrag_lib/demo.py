@@ -64,16 +64,17 @@ class Demo:
         return rule.join([*(str(answer).rstrip() for answer in self.answers), "\n".join(end)])
 
 
-def run(settings: Settings) -> Demo:
+def run(settings: Settings, n_packages: int = 0) -> Demo:
     """Build the workspace, or bring it up to date, and ask it three questions and one that it must refuse.
 
+    n_packages: at most so many of the installed packages; 0 takes all of them.
     Raises SourceError outside a checkout, WorkspaceError where the workspace holds other documents,
     RunFailed where the notebook stopped.
     """
     check(settings)
     began = time.perf_counter()
     folder = settings.workspace.absolute()
-    parameters = {"workspace_folder": str(folder), "samples_folder": str(SAMPLES)}
+    parameters = {"workspace_folder": str(folder), "samples_folder": str(SAMPLES), "n_packages": n_packages}
     print(_("{notebook} builds the workspace {folder}").format(notebook=NOTEBOOK.name, folder=folder), file=sys.stderr)
     with progress.shown() as tell:
         executed = execute(NOTEBOOK, folder / RUNS, parameters, tell)
@@ -167,7 +168,9 @@ def _engine(tell: Progress) -> type:
     class Engine(NBClientEngine):  # type: ignore[misc]
         @classmethod
         def execute_managed_notebook(cls, nb_man: Any, kernel_name: str, **_options: Any) -> Any:
-            return Client(nb_man, kernel_name=kernel_name, startup_timeout=120).execute()
+            # the kernel warns of loopback without encryption (ipykernel 7.4); what it prints would break the bars
+            calm = ["--log-level=ERROR"]
+            return Client(nb_man, kernel_name=kernel_name, startup_timeout=120, extra_arguments=calm).execute()
 
     return Engine
 

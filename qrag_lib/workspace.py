@@ -177,13 +177,14 @@ class Workspace:
 
         No language model writes anything. threshold: confidence below which nothing is answered.
         """
-        from qrag_lib.rag.answer import ask
+        from qrag_lib.rag.answer import ask, placed
 
         hits = self.search(question, k, filters)
         index = self.catalog.indexes.active()
         embedding = self.embedders.of(index) if index else None
         chosen = self.settings.refusal_threshold if threshold is None else threshold
-        return ask(question, hits, self.catalog.documents.text, embedding, threshold=chosen)
+        answer = ask(question, hits, self.catalog.documents.text, embedding, threshold=chosen)
+        return placed(answer, self.catalog.documents.load)
 
     def explain(
         self,

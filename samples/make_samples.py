@@ -75,13 +75,14 @@ def chapters(source: str) -> Iterator[tuple[str, list[Block]]]:
 
 
 def pdf(source: str) -> bytes:
-    """Pages with a running head, as a word processor would set them."""
+    """Pages with a running head and bookmarks, as a word processor would set them."""
     from reportlab.lib.pagesizes import A4
     from reportlab.lib.styles import getSampleStyleSheet
     from reportlab.platypus import PageBreak, Paragraph, SimpleDocTemplate, Spacer
 
     styles = getSampleStyleSheet()
     named = {"h1": styles["Title"], "h2": styles["Heading2"], "text": styles["BodyText"], "item": styles["Bullet"]}
+    levels = {"Title": 0, "Heading2": 1}
     title, story = next(block.text for block in blocks(source)), []
     for kind, group in runs(source):
         if kind == "row":
@@ -93,9 +94,19 @@ def pdf(source: str) -> bytes:
         canvas.setFont("Helvetica", 8)
         canvas.drawRightString(A4[0] - 72, A4[1] - 40, f"{title}, {page.page}")
 
+    class Bookmarked(SimpleDocTemplate):
+        def afterFlowable(self, flowable: Any) -> None:
+            if (level := levels.get(_style(flowable))) is not None:
+                self.canv.bookmarkPage(flowable.text)
+                self.canv.addOutlineEntry(flowable.text, flowable.text, level)
+
     made = io.BytesIO()
-    SimpleDocTemplate(made, pagesize=A4, title=title, invariant=1).build(story, frame, frame)
+    Bookmarked(made, pagesize=A4, title=title, invariant=1).build(story, frame, frame)
     return made.getvalue()
+
+
+def _style(flowable: Any) -> str:
+    return flowable.style.name if hasattr(flowable, "text") else ""
 
 
 def _pdf_table(rows: list[tuple[str, ...]], style: Any) -> Any:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, Literal, Protocol
 
 import numpy as np
@@ -16,7 +16,8 @@ from qrag_lib.language import detect
 from qrag_lib.rag.asking import Question
 from qrag_lib.rag.confidence import THRESHOLD, confidence
 from qrag_lib.rag.evidence import Array, Candidate, candidates, features, score
-from qrag_lib.types import Answer, Citation, Hits, Sentence
+from qrag_lib.rag.outline import places
+from qrag_lib.types import Answer, Citation, Document, Hits, Sentence
 
 LONGEST_QUESTION: Final = 2_000  # characters
 EMBEDDED: Final = 40  # sentences that the embedder reads for a question
@@ -88,6 +89,16 @@ def ask(
         note=_written_by() if sentences else _refusal(evidence),
         seconds=seconds,
     )
+
+
+def placed(answer: Answer, load: Callable[[str], Document]) -> Answer:
+    """The answer, each citation with the page and the headings of its quote; a passage may begin on the page before.
+
+    load: gives a document by its id.
+    """
+    found = [places(load(each.document_id).sections, [each.start])[0] for each in answer.citations]
+    citations = (replace(c, page=p.page, headings=p.headings) for c, p in zip(answer.citations, found, strict=True))
+    return replace(answer, citations=tuple(citations))
 
 
 def clean_question(question: str) -> str:
