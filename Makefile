@@ -1,7 +1,7 @@
 # Q-RAG. Every target sets up the environment by itself; that happens once.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help run test lab bench lint i18n lock clean
+.PHONY: help run test lab dashboard bench lint i18n lock clean
 
 IN := .venv/bin/python
 NEWER := import sys; sys.exit(sys.version_info < (3, 11))
@@ -19,6 +19,9 @@ test: .venv/.ready ## unit tests, doctests, the README's code, every notebook; n
 
 lab: .venv/.ready ## open the notebooks in JupyterLab
 	$(IN) -m jupyter lab notebooks
+
+dashboard: .venv/.ready ## publish the dashboard on this machine; QRAG_WORKSPACE names its workspace
+	cd dashboards && QRAG_WORKSPACE="$${QRAG_WORKSPACE:-$(CURDIR)/workspace}" ../$(IN) -m voila qrag.ipynb
 
 bench: .venv/.ready ## measure ingest, query and memory, beside LlamaIndex's own pipeline
 	$(IN) -m benchmarks
