@@ -51,7 +51,9 @@ def validate(options: Namespace) -> object:
     from qrag_lib.types import Verdicts
 
     found = _settings(options)
-    limits = Limits(int(found.max_file_mib * 2**20), found.max_read_s, int(found.max_read_mib))
+    limits = Limits(
+        file_bytes=int(found.max_file_mib * 2**20), seconds=found.max_read_s, memory_mib=int(found.max_read_mib)
+    )
     with shown() as tell:
         verdicts = []
         for verdict in validate(options.source, limits):
