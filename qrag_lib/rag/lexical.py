@@ -67,7 +67,7 @@ def question_terms(question: str, language: str, languages: Iterable[str] = ()) 
     """Terms of a question for texts in `languages`.
 
     >>> question_terms("What is the university?", "en", ["en", "pt"])
-    QuestionTerms(own=('univers',), other=('university',))
+    QuestionTerms(own=('universiti',), other=('university',))
     """
     own = tuple(dict.fromkeys(terms(question, language)))
     stops = STOP_WORDS.get(language, frozenset())
