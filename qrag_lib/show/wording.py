@@ -14,8 +14,9 @@ if TYPE_CHECKING:
 
 
 def place(of: Chunk | Citation) -> str:
-    """Where a passage stands: document, page and headings."""
-    parts = (of.document_name, _page(of.page or ""), " › ".join(of.headings))
+    """Where a passage stands: document, page and headings; what is the title of both is said once."""
+    headings = of.headings[1:] if of.headings[:1] in ((of.document_name,), (of.page,)) else of.headings
+    parts = (of.document_name, _page(of.page or ""), " › ".join(headings))
     return line(" · ".join(part for part in parts if part))
 
 

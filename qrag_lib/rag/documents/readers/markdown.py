@@ -16,7 +16,7 @@ _FRONT = re.compile(r"---[ \t]*\n(.{0,20000}?)\n(?:---|\.\.\.)[ \t]*(?:\n|$)", r
 _PAIR = re.compile(r"([A-Za-z][\w-]{0,60}):[ \t]+(\S.*)$", re.M)
 _ATX = re.compile(r" {0,3}(#{1,6})(?:[ \t]+(.*))?$")
 _FENCE = re.compile(r" {0,3}(`{3,}|~{3,})")
-_MARKS = re.compile(r"[*`]+|\[([^\]]{0,300})\]\([^)]{0,1000}\)|\{\s*#[^}]{0,100}\}|\s#+$")
+_MARKS = re.compile(r"[*`]+|</?[a-zA-Z][^<>]{0,1000}>|!?\[([^\]]{0,300})\]\([^)]{0,1000}\)|\{\s*#[^}]{0,100}\}|\s#+$")
 
 
 def read(data: bytes, limits: Limits) -> Extract:
@@ -66,7 +66,7 @@ def markdown_headings(text: str) -> Iterator[tuple[int, int, str]]:
 
 
 def plain_title(title: str) -> str:
-    """A heading without emphasis, code marks, link targets and anchors.
+    """A heading without emphasis, code marks, HTML tags, link targets and anchors.
 
     >>> plain_title("O `id` de [um](x.md) *item* { #id }")
     'O id de um item'
