@@ -45,6 +45,7 @@ HOMES = {
     "mlflow": ("tracking", "prompts", "analytics"),
     "papermill": ("workflows", "demo"),
     "ipywidgets": ("ui",),
+    "traitlets": ("ui",),
     "fastapi": ("api",),
     "dotenv": ("settings",),
     "rich": ("progress",),

@@ -46,7 +46,8 @@ def test_both_have_the_same_headings_tables_and_lists() -> None:
 
 
 def test_both_have_the_same_code() -> None:
-    assert blocks("README.md", "python", "sh") == blocks("README.pt-BR.md", "python", "sh")
+    code = ("python", "sh", "ipython")
+    assert blocks("README.md", *code) == blocks("README.pt-BR.md", *code)
 
 
 @pytest.fixture(scope="module", params=PAGES)
