@@ -147,7 +147,7 @@ def _table(job: Stages) -> Any:
     limiting = job.limiting()
     table = Table.grid(padding=(0, 2))
     for stage in job.stages.values():
-        bar = ProgressBar(total=stage.total or None, completed=stage.done, width=24, pulse=not stage.total)
+        bar = ProgressBar(total=stage.total or None, completed=stage.done, width=16, pulse=not stage.total)
         table.add_row(worded(stage.name), bar, said(stage), _("limits") if stage is limiting else "")
     return table
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +13,10 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
+QUICK: dict[str, dict[str, Any]] = {
+    "01_documents_to_answers": {"n_packages": 3},
+    "02_evaluate": {"n_questions": 20},
+}
 
 
 @pytest.fixture(params=NOTEBOOKS, ids=lambda path: path.stem)
@@ -58,12 +64,41 @@ def test_each_parameter_has_a_type_and_a_comment(notebook: Any) -> None:
         assert not statement or "#" in line, line
 
 
+def quick(path: Path, workspace: Path) -> dict[str, Any]:
+    """Parameters that make a notebook quick; each must be one that it declares."""
+    from papermill import inspect_notebook
+
+    samples = ROOT / "samples" / "documents"
+    given = {"workspace_folder": str(workspace), "samples_folder": str(samples), **QUICK.get(path.stem, {})}
+    declared = inspect_notebook(str(path))
+    assert set(QUICK.get(path.stem, {})) <= set(declared), "papermill only warns of a name that is not declared"
+    return {name: value for name, value in given.items() if name in declared}
+
+
+@pytest.fixture(scope="module")
+def workspace(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One for all notebooks: the first fills it."""
+    return tmp_path_factory.mktemp("notebooks") / "workspace"
+
+
 @pytest.mark.filterwarnings("default")
-def test_papermill_runs_it(path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_papermill_runs_it(path: Path, workspace: Path, tmp_path: Path) -> None:
     import papermill
 
-    monkeypatch.setenv("QRAG_WORKSPACE", str(tmp_path / "workspace"))
-    options = {"kernel_name": "python3", "cwd": str(ROOT / "notebooks"), "progress_bar": False}
-    done = papermill.execute_notebook(str(path), str(tmp_path / "out.ipynb"), execution_timeout=600, **options)
+    options = {"kernel_name": "python3", "cwd": str(tmp_path), "progress_bar": False, "execution_timeout": 600}
+    parameters = quick(path, workspace)
+    done = papermill.execute_notebook(str(path), str(tmp_path / "out.ipynb"), parameters, **options)
     ran = [cell for cell in done.cells if cell.cell_type == "code" and cell.source.strip()]
     assert all(cell.execution_count for cell in ran), "a cell did not run"
+    assert not any(output.get("name") == "stderr" for cell in ran for output in cell.outputs), "a cell warns"
+
+
+@pytest.mark.filterwarnings("default")
+def test_nbval_runs_it(path: Path, workspace: Path, tmp_path: Path) -> None:
+    import papermill
+
+    copy = str(tmp_path / path.name)
+    papermill.execute_notebook(str(path), copy, quick(path, workspace), prepare_only=True, kernel_name="python3")
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--nbval-lax", "-W", "default", copy]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout
