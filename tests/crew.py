@@ -98,3 +98,24 @@ def small_disk(folder: Path, size: str) -> Iterator[Path]:
 
 def resize(folder: Path, size: str) -> None:
     subprocess.run(["mount", "-o", f"remount,size={size}", str(folder)], check=True)
+
+
+@contextmanager
+def unwritable(folder: Path, by: str) -> Iterator[Path]:
+    """A folder that not even root can write: by an attribute of its files, or by how it is mounted."""
+    import pytest
+
+    forbid, allow = {
+        "attribute": (f"chattr -R +i '{folder}'", f"chattr -R -i '{folder}'"),
+        "mount": (
+            f"mount --bind '{folder}' '{folder}' && mount -o remount,bind,ro '{folder}'",
+            f"umount -l '{folder}'",
+        ),
+    }[by]
+    if os.geteuid() != 0 or subprocess.run(forbid, shell=True, capture_output=True).returncode != 0:
+        subprocess.run(allow, shell=True, capture_output=True)
+        pytest.skip("root may make a folder that it cannot write; it cannot be done here")
+    try:
+        yield folder
+    finally:
+        subprocess.run(allow, shell=True, check=True)

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import os
 import time
-from contextlib import suppress
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from qrag_lib.errors import NotFound
 from qrag_lib.settings import Settings
 from qrag_lib.workspace import Workspace
 
@@ -62,21 +61,19 @@ def opened(workspace: str, **settings: Any) -> Workspace:
 
 
 def ingest(
-    workspace: str, source: Any, embedded: str = "", mark: str = "", mark_at: str = "", pause: float = 0, **settings: Any
+    workspace: str,
+    source: Any,
+    embedded: str = "",
+    mark: str = "",
+    mark_at: str = "",
+    pause: float = 0,
+    **settings: Any,
 ) -> dict[str, Any]:
     """Ingest, counting embedded texts; at the first word of stage `mark_at`, write `mark` and pause."""
     global EMBEDDED
     EMBEDDED = embedded
-
-    def tell(stage: str, done: int, total: int | None = None, seconds: float | None = None) -> None:
-        global _stage
-        _stage = stage
-        if mark and stage == mark_at and done and not Path(mark).exists():
-            Path(mark).touch()
-            time.sleep(pause)
-
     with opened(workspace, **settings) as w:
-        report = w.ingest(source, on_progress=tell)
+        report = w.ingest(source, on_progress=telling(mark, mark_at, pause))
         return {
             "added": list(report.added),
             "changed": list(report.changed),
@@ -88,9 +85,35 @@ def ingest(
         }
 
 
-def reindex(workspace: str, **settings: Any) -> dict[str, Any]:
+def ingest_through_interrupts(workspace: str, source: Any, mark: str) -> dict[str, Any]:
+    """Ingest as a person in a notebook would: after Ctrl-C, run the cell again in the same kernel."""
+    n_interrupts = 0
+    with opened(workspace) as w:
+        Path(mark).touch()
+        while True:
+            try:
+                w.ingest(source, on_progress=lambda *_told: None)
+                return {"digest": w.catalog.digest(), "interrupts": n_interrupts}
+            except KeyboardInterrupt:
+                n_interrupts += 1
+
+
+def telling(mark: str, mark_at: str, pause: float) -> Callable[..., None]:
+    """What is told of progress: notes the stage; when `mark_at` has done something, writes `mark` and pauses."""
+
+    def tell(stage: str, done: int, total: int | None = None, seconds: float | None = None) -> None:
+        global _stage
+        _stage = stage
+        if mark and stage == mark_at and done and not Path(mark).exists():
+            Path(mark).touch()
+            time.sleep(pause)
+
+    return tell
+
+
+def reindex(workspace: str, mark: str = "", mark_at: str = "", pause: float = 0, **settings: Any) -> dict[str, Any]:
     with opened(workspace, **settings) as w:
-        report = w.reindex(on_progress=lambda *_told: None)
+        report = w.reindex(on_progress=telling(mark, mark_at, pause))
         return {"embedded": report.n_embedded, "digest": w.catalog.digest()}
 
 
@@ -133,16 +156,23 @@ def hold(workspace: str, mark: str) -> None:
 
 
 def watch(workspace: str, questions: list[str], stop: str) -> dict[str, Any]:
-    """Search until `stop` exists, and check every hit against the catalogue of that very moment."""
-    n_searches, wrong, seen = 0, [], set()
+    """Search and ask until `stop` exists; where nothing was committed meanwhile, check every hit and quote."""
+    n_checked, wrong, seen = 0, [], set()
     with opened(workspace) as w:
         while not Path(stop).exists():
             for question in questions:
-                hits = w.search(question, 5)
-                n_searches += 1
-                for hit in hits:
-                    seen.add(hit.chunk.document_name)
-                    with suppress(NotFound):  # it may be forgotten between the search and this look
-                        if hit.chunk.text not in w.catalog.documents.text(hit.chunk.document_id):
-                            wrong.append(hit.chunk.id)
-    return {"searches": n_searches, "wrong": wrong, "seen": sorted(seen)}
+                before = w.catalog.generation()
+                hits, citations = w.search(question, 5), w.ask(question, threshold=0).citations
+                seen |= {hit.chunk.document_name for hit in hits}
+                quoted = [(h.chunk.document_id, h.chunk.start, h.chunk.end, h.chunk.text) for h in hits]
+                quoted += [(c.document_id, c.start, c.end, c.quote) for c in citations]
+                with w.catalog.snapshot():
+                    if w.catalog.generation() == before:
+                        n_checked += 1
+                        wrong += [each for each in quoted if not stands(w, *each)]
+    return {"checked": n_checked, "wrong": wrong, "seen": sorted(seen)}
+
+
+def stands(w: Workspace, document_id: str, start: int, end: int, quote: str) -> bool:
+    """Whether the document is there and holds the quote in that place."""
+    return w.catalog.documents.get(document_id) is not None and w.passage(document_id, start, end) == quote

@@ -8,9 +8,9 @@ import time
 from pathlib import Path
 from typing import Any
 
+import fault_corpus
 import pytest
-import small_corpus
-from crew import Crew, Hand
+from crew import Crew, Hand, resize, small_disk, unwritable
 
 from qrag_lib.rag.catalog import Catalog
 from qrag_lib.rag.ingest import BATCH
@@ -21,7 +21,7 @@ QUESTIONS = ["prazo do edital", "thesis credit report", "bolsa e matrícula 1234
 @pytest.fixture(scope="module")
 def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Documents of some 600 passages: several batches."""
-    return small_corpus.write(tmp_path_factory.mktemp("source") / "docs", 100)
+    return fault_corpus.write(tmp_path_factory.mktemp("source") / "docs", 100)
 
 
 @pytest.fixture(scope="module")
@@ -89,3 +89,196 @@ def test_fifty_kills_lose_nothing_and_embed_nothing_twice(
         assert n_embedded(folder) <= unbroken["texts"] + here * BATCH
         n_kills += here
         shutil.rmtree(folder)
+
+
+def kill_while_publishing(crew: Crew, hand: Hand, workspace: Path, after: float) -> None:
+    """SIGKILL so many seconds after the first sign of a new Chroma folder."""
+    end = time.monotonic() + 60
+    while not list(workspace.glob("chroma/.building-*")) and time.monotonic() < end:
+        time.sleep(0.001)
+    time.sleep(after)
+    hand.kill()
+
+
+@pytest.mark.parametrize("after", [0.0, 0.05, 0.15, 0.3])
+def test_a_kill_in_the_middle_of_publishing_costs_no_embedding(
+    crew: Crew, source: Path, unbroken: dict[str, Any], tmp_path: Path, after: float
+) -> None:
+    hand = crew.start("ingest", tmp_path / "w", source)
+    kill_while_publishing(crew, hand, tmp_path / "w", after)
+    hand.wait()
+    assert crew.do("search", tmp_path / "w", QUESTIONS[:1])[0]
+    again = crew.do("ingest", tmp_path / "w", source)
+    assert (again["embedded"], again["added"]) == (0, [])
+    assert_same(crew, tmp_path / "w", unbroken)
+
+
+def test_the_old_index_answers_until_the_new_one_is_complete(
+    crew: Crew, unbroken: dict[str, Any], tmp_path: Path
+) -> None:
+    workspace = shutil.copytree(unbroken["workspace"], tmp_path / "w")
+    rebuilt = crew.do("reindex", shutil.copytree(workspace, tmp_path / "rebuilt"), chunk_size=30)
+    for stage in ("embed", "store"):
+        mark = tmp_path / stage
+        hand = crew.start("reindex", workspace, chunk_size=30, mark=mark, mark_at=stage, pause=60)
+        hand.wait_for(mark)
+        assert crew.do("search", workspace, QUESTIONS) == unbroken["found"]
+        hand.kill()
+        assert hand.wait() is None
+        assert sound(workspace)
+    again = crew.do("reindex", workspace, chunk_size=30)
+    assert again["digest"] == rebuilt["digest"]
+    assert again["embedded"] == 0
+
+
+def test_switching_back_embeds_nothing(crew: Crew, unbroken: dict[str, Any], tmp_path: Path) -> None:
+    workspace = shutil.copytree(unbroken["workspace"], tmp_path / "w")
+    there = crew.do("reindex", workspace, chunk_size=30)
+    back = crew.do("reindex", workspace)
+    assert there["embedded"] > 0
+    assert back["embedded"] == 0
+    assert crew.do("search", workspace, QUESTIONS) == unbroken["found"]
+    assert crew.do("look", workspace)["healthy"]
+
+
+@pytest.mark.parametrize("size", ["300k", "600k", "1000k", "1400k"])
+def test_a_full_disk_is_told_and_survived(
+    crew: Crew, source: Path, unbroken: dict[str, Any], tmp_path: Path, size: str
+) -> None:
+    """The sizes let it fill while vectors, documents and Chroma's folder are written."""
+    with small_disk(tmp_path / "disk", size) as disk:
+        failed = crew.do("ingest", disk / "w", source)
+        assert failed["error"] == "DiskFull", failed
+        assert "run it again" in failed["hint"]
+        assert sound(disk / "w")
+        seen = crew.do("look", disk / "w")
+        found = crew.do("search", disk / "w", QUESTIONS[:1])
+        assert "error" not in seen and bool(found[0]) == bool(seen["names"])
+        resize(disk, "32m")
+        assert "error" not in crew.do("ingest", disk / "w", source)
+        assert Catalog(disk / "w" / "catalog.db").digest() == digest_here(crew, source, tmp_path)
+        assert crew.do("look", disk / "w")["healthy"]
+
+
+def digest_here(crew: Crew, source: Path, tmp_path: Path) -> str:
+    return str(crew.do("ingest", tmp_path / "whole", source)["digest"])
+
+
+def test_a_second_writer_is_told_who_holds_it(crew: Crew, source: Path, tmp_path: Path) -> None:
+    first = crew.start("hold", tmp_path / "w", tmp_path / "held")
+    first.wait_for(tmp_path / "held")
+    second = crew.do("ingest", tmp_path / "w", source)
+    assert second["error"] == "WorkspaceBusy"
+    assert f"process {first.pid} on " in second["message"] and "testing" in second["message"]
+    first.kill()
+    first.wait()
+    assert len(crew.do("ingest", tmp_path / "w", source)["added"]) == 100
+
+
+def test_a_reader_sees_what_a_writer_has_committed_so_far(crew: Crew, source: Path, tmp_path: Path) -> None:
+    small = fault_corpus.write(tmp_path / "docs", 2, seed=1)
+    crew.do("ingest", tmp_path / "w", small)
+    reader = crew.start("watch", tmp_path / "w", QUESTIONS, tmp_path / "stop")
+    options = {"mark": tmp_path / "mark", "mark_at": "store", "pause": 60}
+    writer = crew.start("ingest", tmp_path / "w", source, **options)
+    writer.wait_for(tmp_path / "mark")  # one document of the hundred is committed
+    assert len(crew.do("look", tmp_path / "w")["names"]) == 3
+    writer.kill()
+    crew.do("ingest", tmp_path / "w", source)
+    time.sleep(1)
+    (tmp_path / "stop").touch()
+    watched = reader.wait()
+    assert watched["wrong"] == []
+    assert len(watched["seen"]) > 3
+
+
+def test_a_log_that_was_cut_loses_only_its_end(
+    crew: Crew, source: Path, unbroken: dict[str, Any], tmp_path: Path
+) -> None:
+    options = {"mark": tmp_path / "mark", "mark_at": "store", "pause": 60}
+    writer = crew.start("ingest", tmp_path / "w", source, **options)
+    writer.wait_for(tmp_path / "mark")
+    log = (tmp_path / "w" / "catalog.db-wal").read_bytes()
+    assert len(log) > 100_000
+    for share in (0.03, 0.5, 0.97):
+        copy = tmp_path / f"cut-{share}"
+        copy.mkdir()
+        shutil.copyfile(tmp_path / "w" / "catalog.db", copy / "catalog.db")
+        (copy / "catalog.db-wal").write_bytes(log[: int(share * len(log))])
+        assert sound(copy)
+        crew.do("ingest", copy, source)
+        assert_same(crew, copy, unbroken)
+    writer.kill()
+    writer.wait()
+
+
+def test_ctrl_c_ends_it_at_any_moment_and_frees_the_lock(
+    crew: Crew, source: Path, unbroken: dict[str, Any], tmp_path: Path
+) -> None:
+    drawn, n_stopped = random.Random(3), 0
+    for _ in range(12):
+        hand = crew.start("ingest", tmp_path / "w", source)
+        time.sleep(drawn.uniform(0.05, 0.5) * unbroken["seconds"])
+        hand.interrupt()
+        start = time.monotonic()
+        ended = hand.wait()
+        assert time.monotonic() - start < 10
+        assert ended.get("error", "KeyboardInterrupt") == "KeyboardInterrupt", ended
+        n_stopped += "error" in ended
+    assert n_stopped > 3
+    crew.do("ingest", tmp_path / "w", source)
+    assert_same(crew, tmp_path / "w", unbroken)
+
+
+def test_a_cell_that_was_interrupted_can_be_run_again(
+    crew: Crew, source: Path, unbroken: dict[str, Any], tmp_path: Path
+) -> None:
+    hand, drawn = crew.start("ingest_through_interrupts", tmp_path / "w", source, tmp_path / "mark"), random.Random(4)
+    hand.wait_for(tmp_path / "mark")
+    for _ in range(8):
+        time.sleep(drawn.uniform(0.02, 0.3) * unbroken["seconds"])
+        if not hand.out.exists():
+            hand.interrupt()
+    done = hand.wait()
+    assert done["digest"] == unbroken["digest"]
+    assert done["interrupts"] > 2
+
+
+@pytest.mark.parametrize("left", ["closed", "killed"])
+@pytest.mark.parametrize("by", ["attribute", "mount"])
+def test_a_workspace_that_cannot_be_written_is_searched(
+    crew: Crew, source: Path, unbroken: dict[str, Any], tmp_path: Path, by: str, left: str
+) -> None:
+    workspace = shutil.copytree(unbroken["workspace"], tmp_path / "w")
+    if left == "killed":  # its log holds what the file does not
+        options = {"mark": tmp_path / "mark", "mark_at": "store", "pause": 60}
+        writer = crew.start("ingest", workspace, fault_corpus.write(tmp_path / "more", 2, seed=5), **options)
+        writer.wait_for(tmp_path / "mark")
+        writer.kill()
+        writer.wait()
+        assert (workspace / "catalog.db-wal").stat().st_size > 0
+    with unwritable(workspace, by):
+        assert len(crew.do("look", workspace)["names"]) == 100 + (left == "killed")
+        assert crew.do("search", workspace, QUESTIONS)[0]
+        refused = crew.do("ingest", workspace, source)
+        assert refused["error"] == "WorkspaceReadOnly"
+        assert "right to write" in refused["hint"]
+
+
+def test_readers_never_see_what_is_not_there(crew: Crew, source: Path, tmp_path: Path) -> None:
+    """Four search without pause while a fifth ingests, changes, forgets and reindexes."""
+    workspace, docs = tmp_path / "w", shutil.copytree(source, tmp_path / "docs")
+    crew.do("ingest", workspace, docs)
+    readers = [crew.start("watch", workspace, QUESTIONS, tmp_path / "stop") for _ in range(4)]
+    for number in range(20):
+        (docs / f"{number:03}.txt").write_text(fault_corpus.passage(f"new {number}", 6))
+    changed = crew.do("ingest", workspace, docs)
+    forgotten = crew.do("forget", workspace, [f"{number:03}.txt" for number in range(20, 30)])
+    crew.do("reindex", workspace, chunk_size=30)
+    (tmp_path / "stop").touch()
+    watched = [reader.wait() for reader in readers]
+    assert len(changed["changed"]) == 20
+    assert sum(forgotten["remaining"].values()) == 0
+    assert [w.get("wrong", w) for w in watched] == [[]] * 4
+    assert all(w["checked"] > 5 for w in watched)
+    assert crew.do("look", workspace)["healthy"]

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from qrag_lib.models.embedding import TransformerEmbedding
 
 WINDOW_CHARACTERS = 1_000_000  # of text held in memory between reading and committing
-BATCH = 512  # texts embedded between two commits: what a kill can cost
+BATCH = 128  # texts embedded between two commits: what a kill can cost; measured as quick as 512
 BYTES_PER_CHARACTER = 6  # of catalogue for a character of text, vectors and terms included; measured 4 to 5
 
 

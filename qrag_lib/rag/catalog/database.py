@@ -195,6 +195,8 @@ class Database:
         with self._lock, self._explained():
             if self._depth == 0:
                 self._follow()
+                if self._connection.in_transaction:  # Ctrl-C in a notebook fell between BEGIN and its end
+                    self._connection.execute("ROLLBACK")
                 self._connection.execute(begin)
             self._depth += 1
             try:

@@ -49,8 +49,9 @@ class _Scan:
         hashes, vectors = catalog.vectors.of_chunks_beyond(model_id, self.index_id, self.last_row, self.after)
         new = [i for i, hashed in enumerate(hashes) if hashed not in self.held]
         if new:
-            self.held |= dict.fromkeys(hashes[i] for i in new)
-            self.vectors = np.concatenate([self.vectors.reshape(-1, vectors.shape[1]), vectors[new]])
+            held = self.held | dict.fromkeys(hashes[i] for i in new)
+            vectors = np.concatenate([self.vectors.reshape(-1, vectors.shape[1]), vectors[new]])
+            self.held, self.vectors = held, vectors  # together: Ctrl-C in a notebook must not part them
         self.generation, self.last_row = generation, last_row
 
     def nearest(self, vector: Vectors32, limit: int) -> list[tuple[str, float]]:
