@@ -15,7 +15,7 @@ from qrag_lib.i18n import _
 from qrag_lib.language import detect
 from qrag_lib.rag.asking import Question
 from qrag_lib.rag.confidence import THRESHOLD, confidence
-from qrag_lib.rag.evidence import Array, Candidate, candidates, features, score
+from qrag_lib.rag.evidence import GAP, Array, Candidate, candidates, features, score
 from qrag_lib.rag.outline import places
 from qrag_lib.types import Answer, Citation, Document, Hits, Sentence
 
@@ -30,9 +30,7 @@ AROUND: Final = 600  # characters of the passage shown around a quote
 class Encoder(Protocol):
     """What `ask` needs of an embedding model."""
 
-    def encode(
-        self, texts: Sequence[str], *, kind: Literal["passage", "query"] = "passage"
-    ) -> npt.NDArray[np.float32]:
+    def encode(self, texts: Sequence[str], *, kind: Literal["passage", "query"] = "passage") -> npt.NDArray[np.float32]:
         """One unit row a text."""
         ...
 
@@ -168,7 +166,7 @@ def _adds(candidate: Candidate, known: Candidate) -> bool:
 
 def _leads_to(one: Candidate, other: Candidate) -> bool:
     """True where `other` is the very next sentence of the same document."""
-    return one.document_id == other.document_id and 0 <= other.start - one.end <= 3
+    return one.document_id == other.document_id and 0 <= other.start - one.end <= GAP
 
 
 def _groups(evidence: Evidence, chosen: Sequence[int]) -> Iterator[list[Candidate]]:

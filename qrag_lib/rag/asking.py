@@ -11,14 +11,28 @@ import re
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
-from typing import Literal, NamedTuple
+from itertools import pairwise
+from typing import Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from qrag_lib.language import fold, terms
-
-Kind = Literal["person", "time", "number", "place", "reason", "purpose", "definition", "thing"]
+from qrag_lib.rag.cues import (
+    ASKED,
+    AUXILIARIES,
+    BACK,
+    COPULAS,
+    DEFINING,
+    NUMBERS,
+    PLACE_BEFORE,
+    PURPOSE,
+    REASON,
+    TIMES,
+    TYPE_NOUNS,
+    YEAR,
+    Kind,
+)
 
 _TOKEN = re.compile(r"[^\W_]+(?:[.,:]\d+)*%?")
 _LONG_TOKEN = 64  # characters
@@ -34,6 +48,7 @@ class Token(NamedTuple):
 
 @lru_cache(maxsize=200_000)
 def _stem(word: str, language: str) -> str:
+    """The index term of a word, "" for a function word."""
     return "".join(terms(word, language)[:1])
 
 
@@ -48,68 +63,14 @@ def tokens(text: str, language: str) -> tuple[Token, ...]:
     return tuple(Token(word, _stem(word, language), start) for word, start in found)
 
 
-# First match wins; the text is lower-cased, accents folded.
-_ASKED: Sequence[tuple[Kind, re.Pattern[str]]] = [
-    (kind, re.compile(expression))
-    for kind, expression in (
-        ("reason", r"\bpor ?que\b|\bwhy\b|^(qual|quais|what).{0,20}\b(motivos?|razao|razoes|causas?|reasons?|cause[sd]?)\b|\bwhat made\b"),
-        ("purpose", r"\bpara que\b|\b(objetivos?|finalidades?|propositos?|utilidade|funcao|funcoes|purposes?|goals?|aims?|used for)\b"),
-        (
-            "time",
-            r"\b(quando|when)\b|\b(em|de|desde|ate|durante) (que|qual|quais) (anos?|datas?|dias?|mes(es)?|seculos?|decadas?|epocas?|periodos?)\b"
-            r"|\bqual (foi |e |era )?(o |a )?(ano|data|dia|mes|seculo|decada|epoca|periodo)\b"
-            r"|\b(what|which) (year|date|day|month|century|decade|era|period|time)s?\b",
-        ),
-        (
-            "number",
-            r"\bquant[oa]s?\b|\bhow (many|much|long|old|far|often|large|big|tall|high|deep|fast)\b"
-            r"|\b(qual|que) (foi |e |era |eh )?(o |a )?(numero|porcentagem|percentual|quantidade|valor|total|populacao|taxa|idade|media|proporcao|area|altura|distancia|preco|custo)\b"
-            r"|\b(what|which) (is |was |were |are )?(the )?(number|percent|percentage|population|amount|total|rate|age|size|length|cost|price|average|proportion|area|score)\b",
-        ),
-        (
-            "place",
-            r"\b(a?onde|where)\b|\b(em |de |para )?(que|qual|quais) (cidades?|pais(es)?|estados?|lugar(es)?|loca(l|is)|regiao|regioes|continentes?|municipios?)\b"
-            r"|\b(what|which) (city|cities|country|countries|state|place|location|region|continent|county|town)s?\b",
-        ),
-        ("person", r"\bquem\b|\bwho(m|se)?\b|\bqual (e |era |foi )?o nome d[aoe]s? \b|\bwhat (is|was) the name of\b"),
-        (
-            "definition",
-            r"^(o que|que|what|quem|who) (e|eh|sao|foi|era|eram|significam?|quer dizer|is|are|was|were) (?!the name|the term|o nome|o termo)(\w+ ?){1,5}\??$"
-            r"|^(what|qual).{0,12}\b(definicao|significado|meaning|definition|conceito)\b|\bwhat does .* (mean|stand for)\b|\bcomo .*\b(defin\w+)\b",
-        ),
-    )
-]
-
-
 def kind_of(question: str) -> Kind:
     """What kind of answer the question asks for; "thing" where its words do not tell.
 
-    >>> kind_of("Em que ano foi fundada a escola?"), kind_of("Who was the first rector?"), kind_of("Which tool is used?")
-    ('time', 'person', 'thing')
+    >>> kind_of("Em que ano foi fundada a escola?"), kind_of("Which tool is used?")
+    ('time', 'thing')
     """
     asked = fold(" ".join(question.lower().split()))
-    return next((kind for kind, expression in _ASKED if expression.search(asked)), "thing")
-
-
-_MONTHS = (
-    "janeiro fevereiro março abril maio junho julho agosto setembro outubro novembro dezembro "
-    "january february march april may june july august september october november december"
-)
-_TIMES = frozenset(
-    f"{_MONTHS} século séculos década décadas anos century centuries decade decades monday tuesday wednesday thursday "
-    "friday saturday sunday segunda-feira terça-feira quarta-feira quinta-feira sexta-feira sábado domingo "
-    "primavera verão outono inverno spring summer autumn winter bc ad".split()
-)
-_NUMBERS = frozenset(
-    ["um", "uma", "dois", "duas", "três", "quatro", "cinco", "seis", "sete", "oito", "nove", "dez", "onze", "doze", "treze", "quatorze", "quinze", "vinte", "trinta", "quarenta", "cinquenta", "sessenta", "setenta", "oitenta", "noventa", "cem", "cento", "duzentos", "mil", "milhão", "milhões", "bilhão", "bilhões", "metade", "terço", "dobro", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve", "thirteen", "fourteen", "fifteen", "twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety", "hundred", "hundreds", "thousand", "thousands", "million", "millions", "billion", "billions", "half", "third", "twice", "once", "dozen", "dozens", "several", "quarter"]
-)
-_YEAR = re.compile(r"1\d{3}s?|20\d\ds?|\d{1,2}[:/h]\d\d.*")
-_REASON = re.compile(
-    r"\b(porque|pois|devido|graças|uma vez que|já que|visto que|por causa|em razão|por isso|para que|a fim de|objetivo|"
-    r"consequência|razão|motivo|causa\w*|because|due to|since|owing|in order to|so that|therefore|reason|result\w*|as a result|"
-    r"caused?|led to|thus|to avoid|para)\b"
-)
-_PLACE_BEFORE = frozenset(["em", "no", "na", "nos", "nas", "de", "do", "da", "dos", "das", "para", "in", "at", "from", "near", "to", "of", "on", "into"])
+    return next((kind for kind, expression in ASKED if expression.search(asked)), "thing")
 
 
 def met(kind: Kind, text: str, words: Sequence[Token], known: Collection[str]) -> float:
@@ -121,11 +82,13 @@ def met(kind: Kind, text: str, words: Sequence[Token], known: Collection[str]) -
 
 
 def _time(text: str, fresh: Sequence[Token]) -> bool:
-    return any(_YEAR.fullmatch(w.text) or w.text.lower() in _TIMES or (w.text[0].isdigit() and len(w.text) > 3) for w in fresh)
+    return any(
+        YEAR.fullmatch(w.text) or w.text.lower() in TIMES or (w.text[0].isdigit() and len(w.text) > 3) for w in fresh
+    )
 
 
 def _number(text: str, fresh: Sequence[Token]) -> bool:
-    return any(w.text[0].isdigit() or w.text.lower() in _NUMBERS for w in fresh)
+    return any(w.text[0].isdigit() or w.text.lower() in NUMBERS for w in fresh)
 
 
 def _name(text: str, fresh: Sequence[Token]) -> bool:
@@ -138,22 +101,16 @@ def _goes_on(text: str, word: Token) -> bool:
 
 
 def _place(text: str, fresh: Sequence[Token]) -> bool:
-    before = {after.start: word.text.lower() for word, after in zip(fresh, fresh[1:], strict=False)}
-    return any(w.stem and w.text[0].isupper() and before.get(w.start) in _PLACE_BEFORE for w in fresh)
+    before = {after.start: word.text.lower() for word, after in pairwise(fresh)}
+    return any(w.stem and w.text[0].isupper() and before.get(w.start) in PLACE_BEFORE for w in fresh)
 
 
 def _reason(text: str, fresh: Sequence[Token]) -> bool:
-    return _REASON.search(text.lower()) is not None
-
-
-_PURPOSE = re.compile(
-    r"\b(para|a fim de|objetivos?|finalidades?|visa\w*|destina\w*|permit\w+|utilizad\w+|serv\w+|to|for|purposes?|goals?|aims?|used|"
-    r"allow\w*|designed)\b"
-)
+    return REASON.search(text.lower()) is not None
 
 
 def _purpose(text: str, fresh: Sequence[Token]) -> bool:
-    return _PURPOSE.search(text.lower()) is not None
+    return PURPOSE.search(text.lower()) is not None
 
 
 def _thing(text: str, fresh: Sequence[Token]) -> bool:
@@ -170,11 +127,6 @@ _MATCHERS: dict[Kind, Callable[[str, Sequence[Token]], bool]] = {
     "definition": _thing,
     "thing": _thing,
 }
-
-
-_TYPE_NOUNS = frozenset(
-    ["ano", "anos", "data", "dia", "mês", "século", "década", "número", "nome", "nomes", "pessoa", "tipo", "tipos", "termo", "cidade", "país", "lugar", "quantidade", "valor", "year", "years", "date", "day", "month", "century", "decade", "number", "name", "names", "person", "type", "kind", "term", "city", "country", "place", "amount", "many", "much"]
-)
 
 
 @dataclass(frozen=True)
@@ -205,6 +157,11 @@ class Question:
         return frozenset(self.stems)
 
     @cached_property
+    def subject(self) -> frozenset[str]:
+        """Its index terms but for auxiliary verbs."""
+        return frozenset(t.stem for t in self.tokens if t.stem and t.text.lower() not in AUXILIARIES)
+
+    @cached_property
     def kind(self) -> Kind:
         """What kind of answer it asks for."""
         return kind_of(self.text)
@@ -212,22 +169,24 @@ class Question:
     @cached_property
     def names(self) -> frozenset[str]:
         """Terms that name or count something: capitalised inside the question, or with a digit."""
+        words = enumerate(self.tokens)
         return frozenset(
-            t.stem for i, t in enumerate(self.tokens) if t.stem and (t.text[0].isdigit() or (i > 0 and t.text[0].isupper()))
+            t.stem for i, t in words if t.stem and (t.text[0].isdigit() or (i > 0 and t.text[0].isupper()))
         )
+
+    @cached_property
+    def counted(self) -> str:
+        """The stem of what a "how many" asks to be counted; "" for other questions."""
+        if self.kind != "number":
+            return ""
+        start = next((i for i, w in enumerate(self.words) if w.startswith("quant") or w == "how"), -1)
+        return next((t.stem for t in self.tokens[start + 1 :] if t.stem and t.text.lower() not in TYPE_NOUNS), "")
 
     @cached_property
     def emphasis(self) -> npt.NDArray[np.float64]:
         """Factor of each term's weight: words for the kind of answer count little, names more."""
-        nouns = {_stem(word, self.language) for word in _TYPE_NOUNS}
+        nouns = {_stem(word, self.language) for word in TYPE_NOUNS}
         return np.array([(0.35 if s in nouns else 1.0) * (1.3 if s in self.names else 1.0) for s in self.stems])
-
-
-_BACK = re.compile(
-    r"[\W_]*(?:(?:n|d)?(?:est|ess|aquel)[ea]s?|(?:n|d)?isso|(?:n|d)?isto|tal|tais|eles?|elas?|seus?|suas?|"
-    r"this|these|that|those|such|it|its|he|she|his|her|they|their|the (?:company|former|latter)|o mesmo|a mesma)\b",
-    re.IGNORECASE,
-)
 
 
 def refers_back(text: str) -> bool:
@@ -236,13 +195,7 @@ def refers_back(text: str) -> bool:
     >>> refers_back("Esta capacidade é evidenciada"), refers_back("A capacidade")
     (True, False)
     """
-    return _BACK.match(text) is not None
-
-
-_COPULAS = frozenset(
-    ["é", "são", "foi", "era", "eram", "significa", "consiste", "consistem", "refere-se", "refere", "define-se", "define", "denomina", "denomina-se", "compreende", "designa", "constitui", "constituem", "representa", "is", "are", "was", "were", "means", "refers", "consists", "denotes", "describes"]
-)
-_DEFINING = re.compile(r"\b(entende-se|entend\w+ por|defin\w+|denomina\w*|chama-se|conceitua\w*|defined|called|known as|termed)\b|[–—]")
+    return BACK.match(text) is not None
 
 
 def defines(question: Question, text: str, words: Sequence[Token]) -> float:
@@ -250,15 +203,15 @@ def defines(question: Question, text: str, words: Sequence[Token]) -> float:
 
     0.6 where the subject stands beside "entende-se por", "known as" or a dash; 0.0 for other kinds of question.
     """
-    if question.kind != "definition" or not question.stems:
+    if question.kind != "definition" or not question.subject:
         return 0.0
-    places = [i for i, word in enumerate(words) if word.stem in question.known]
-    if {words[i].stem for i in places} < question.known:
+    if not question.subject <= {word.stem for word in words}:
         return 0.0
-    subject_end = _first_complete(words, question.known)
-    if subject_end <= len(question.stems) + 4 and any(w.text.lower() in _COPULAS for w in words[subject_end : subject_end + 4]):
+    subject_end = _first_complete(words, question.subject)
+    leads = subject_end <= len(question.stems) + 4
+    if leads and any(w.text.lower() in COPULAS for w in words[subject_end : subject_end + 4]):
         return 1.0
-    return 0.6 if _DEFINING.search(text[:160].lower()) else 0.2 * (subject_end <= len(question.stems) + 4)
+    return 0.6 if DEFINING.search(text[:160].lower()) else 0.2 * leads
 
 
 def _first_complete(words: Sequence[Token], stems: Collection[str]) -> int:
@@ -269,3 +222,21 @@ def _first_complete(words: Sequence[Token], stems: Collection[str]) -> int:
         if not missing:
             return i + 1
     return len(words)
+
+
+NEAR: Final = 8  # words
+
+
+def near(question: Question, text: str, words: Sequence[Token]) -> float:
+    """1.0 where a time, number or name that is asked for stands within a few words of a term of the question."""
+    if question.kind not in ("time", "number", "person", "place"):
+        return 0.0
+    held = [i for i, word in enumerate(words) if word.stem in question.known]
+    around = [w for i, w in enumerate(words) if any(abs(i - j) <= NEAR for j in held)]
+    return met(question.kind, text, around, question.known)
+
+
+def counts(question: Question, words: Sequence[Token]) -> float:
+    """1.0 where a number stands within three words before what the question wants counted."""
+    places = [i for i, word in enumerate(words) if question.counted and word.stem == question.counted]
+    return float(any(_number("", words[max(0, i - 3) : i]) for i in places))

@@ -6,20 +6,23 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 from math import log1p
 from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 
+from qrag_lib.errors import NotFound
 from qrag_lib.language import sentences
-from qrag_lib.rag.asking import Question, Token, defines, met, refers_back, tokens
+from qrag_lib.rag.asking import Question, Token, counts, defines, met, near, refers_back, tokens
 from qrag_lib.types import Chunk, Hit
 
 Array = npt.NDArray[np.float64]
 
 PASSAGES: Final = 8  # hits whose sentences are looked at
 REACH: Final = 800  # characters on both sides of a chunk in which its first and last sentence must begin and end
+GAP: Final = 3  # characters between neighbouring sentences
 LONGEST: Final = 1_200  # characters of a sentence; longer ones are tables, code or lists
 
 
@@ -59,11 +62,20 @@ def candidates(hits: Sequence[Hit], texts: Callable[[str], str], language: str) 
     found: dict[tuple[str, int, int], Candidate] = {}
     for rank, hit in enumerate(hits[:PASSAGES]):
         spoken = hit.chunk.language if hit.chunk.language in ("pt", "en") else language
-        text = texts(hit.chunk.document_id)
+        text = _stored(hit.chunk, texts)
         for place, (start, end) in enumerate(whole_sentences(text, hit.chunk, spoken)):
             candidate = Candidate(hit, rank, place, start, end, text[start:end], spoken)
             found.setdefault((candidate.document_id, start, end), candidate)
     return list(found.values())
+
+
+def _stored(chunk: Chunk, texts: Callable[[str], str]) -> str:
+    """The text of the chunk's document; "" where it was deleted or replaced since it was found."""
+    try:
+        text = texts(chunk.document_id)
+    except NotFound:
+        return ""
+    return text if text[chunk.start : chunk.end] == chunk.text else ""
 
 
 def whole_sentences(text: str, chunk: Chunk, language: str) -> list[tuple[int, int]]:
@@ -76,10 +88,10 @@ def whole_sentences(text: str, chunk: Chunk, language: str) -> list[tuple[int, i
 
 
 FEATURES: Final = (
-    "covered", "before", "before_back", "after", "passage", "title", "run", "phrase", "window", "best_covered",
-    "cosine", "cosine_before", "cosine_best",
-    "name_met", "number_met", "reason_met", "defined", "answer_near",
-    "retrieval", "first_hit", "first", "new", "asks", "density", "long",
+    "covered", "best_covered", "before", "before_back", "after", "title", "run", "window",
+    "cosine", "cosine_before",
+    "name_met", "number_met", "reason_met", "defined", "answer_near", "counted",
+    "retrieval", "first", "new", "asks", "long",
 )  # fmt: skip
 
 
@@ -125,13 +137,13 @@ def _root(one: str, other: str) -> float:
 
 
 def _neighbours(found: Sequence[Candidate], values: Array, step: int) -> Array:
-    """The values of the sentence before (-1) or after (1) in the same passage; zeros where there is none."""
+    """The values of the sentence before (-1) or after (1) in the document; zeros where it is no candidate."""
     moved = np.zeros_like(values)
-    where = {(c.document_id, c.rank, c.place): i for i, c in enumerate(found)}
-    for i, c in enumerate(found):
-        j = where.get((c.document_id, c.rank, c.place + step))
-        if j is not None:
-            moved[i] = values[j]
+    order = sorted(range(len(found)), key=lambda i: (found[i].document_id, found[i].start))
+    for i, j in pairwise(order):
+        if found[i].document_id == found[j].document_id and found[j].start - found[i].end <= GAP:
+            here, there = (j, i) if step < 0 else (i, j)
+            moved[here] = values[there]
     return moved
 
 
@@ -140,8 +152,6 @@ def _coverage(question: Question, found: Sequence[Candidate]) -> dict[str, Array
     weights = term_weights(question, found)
     share = weights / (weights.sum() or 1.0)
     own = np.array([matches(question, c.stems) for c in found])
-    ranks = np.array([c.rank for c in found])
-    passage = np.array([own[ranks == c.rank].max(0) for c in found])
     before, after = _neighbours(found, own, -1), _neighbours(found, own, 1)
     titles = np.array([matches(question, _title(c)) for c in found])
     covered = own @ share
@@ -153,12 +163,9 @@ def _coverage(question: Question, found: Sequence[Candidate]) -> dict[str, Array
         "before": gain,
         "before_back": gain * back,
         "after": np.maximum(own, after) @ share - covered,
-        "passage": passage @ share - covered,
         "title": np.maximum(own, titles) @ share - covered,
         "run": np.array([_run(question, c) for c in found]),
-        "phrase": np.array([_phrase(question, c) for c in found]),
         "window": np.array([_window(question, c, share) for c in found]),
-        "density": np.array([sum(s in question.known for s in set(c.stems)) / max(4, len(set(c.stems))) for c in found]),
     }
 
 
@@ -177,16 +184,6 @@ def _run(question: Question, candidate: Candidate) -> float:
     return best / max(3, len(asked))
 
 
-def _phrase(question: Question, candidate: Candidate) -> float:
-    """Share of the pairs of neighbouring terms of the question that stand in this order at most two apart."""
-    pairs = list(zip(question.stems, question.stems[1:], strict=False))
-    places: dict[str, list[int]] = {}
-    for i, stem in enumerate(candidate.stems):
-        places.setdefault(stem, []).append(i)
-    near = sum(any(0 < j - i <= 2 for i in places.get(a, ()) for j in places.get(b, ())) for a, b in pairs)
-    return near / max(1, len(pairs))
-
-
 def _window(question: Question, candidate: Candidate, share: Array) -> float:
     """Largest weight of the question's terms within ten terms of the sentence."""
     weight = dict(zip(question.stems, share, strict=True))
@@ -199,7 +196,6 @@ def _similarity(found: Sequence[Candidate], cosines: Array | None) -> dict[str, 
     return {
         "cosine": own,
         "cosine_before": _neighbours(found, own, -1),
-        "cosine_best": own - own.max(),
     }
 
 
@@ -214,9 +210,9 @@ def _form(question: Question, found: Sequence[Candidate]) -> dict[str, Array]:
         "number_met": fits * (kind in ("number", "time")),
         "reason_met": fits * (kind in ("reason", "purpose")),
         "defined": np.array([defines(question, c.text, c.tokens) for c in found]),
-        "answer_near": np.zeros(len(found)),
+        "answer_near": np.array([near(question, c.text, c.tokens) for c in found]),
+        "counted": np.array([counts(question, c.tokens) for c in found]),
         "retrieval": np.array([c.hit.score / best for c in found]),
-        "first_hit": np.array([float(c.rank == 0) for c in found]),
         "first": np.array([float(c.place == 0) for c in found]),
         "new": np.array([min(1.0, log1p(n) / 3) for n in fresh]),
         "asks": np.array([float(c.text.rstrip("\"'”» ").endswith("?")) for c in found]),
@@ -226,27 +222,31 @@ def _form(question: Question, found: Sequence[Candidate]) -> dict[str, Array]:
 
 # Log odds a feature, fitted by experiments/answers/fit.py; without an embedder in the second column.
 WEIGHTS: Final[dict[str, tuple[float, float]]] = {
-    "covered": (1.7, 2.0),
-    "best_covered": (3.1, 3.5),
-    "before": (2.3, 2.5),
-    "before_back": (1.3, 1.3),
-    "after": (1.0, 1.1),
-    "title": (5.7, 5.5),
-    "run": (3.4, 3.4),
-    "window": (1.1, 1.1),
-    "cosine": (1.5, 0.0),
-    "cosine_before": (1.2, 0.0),
-    "cosine_best": (1.5, 0.0),
-    "name_met": (1.8, 1.8),
-    "number_met": (2.7, 2.7),
-    "reason_met": (0.6, 0.6),
-    "retrieval": (4.9, 5.0),
-    "first": (0.8, 0.8),
-    "asks": (-2.1, -2.1),
+    "covered": (1.52, 2.0),
+    "best_covered": (3.07, 3.3),
+    "before": (2.96, 3.0),
+    "before_back": (1.42, 1.5),
+    "after": (1.33, 1.3),
+    "title": (4.17, 4.5),
+    "run": (2.31, 2.5),
+    "window": (1.56, 1.6),
+    "cosine": (3.40, 0.0),
+    "cosine_before": (1.06, 0.0),
+    "name_met": (1.59, 1.6),
+    "number_met": (2.19, 2.2),
+    "reason_met": (0.75, 0.75),
+    "defined": (3.0, 3.0),
+    "answer_near": (0.69, 0.7),
+    "counted": (1.46, 1.5),
+    "retrieval": (4.74, 5.0),
+    "first": (0.75, 0.75),
+    "new": (0.75, 0.75),
+    "asks": (-1.94, -1.94),
+    "long": (-0.83, -0.83),
 }
 
 
 def score(rows: Array, *, semantic: bool = True) -> Array:
     """Log odds of each candidate, up to a constant a question. semantic: cosines are among the features."""
     weights = [WEIGHTS.get(name, (0.0, 0.0))[0 if semantic else 1] for name in FEATURES]
-    return rows @ np.array(weights)
+    return np.asarray(rows @ np.array(weights), np.float64)
