@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import argparse
 import os
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from benchmarks import bench_ingest, bench_memory, bench_query, bench_retrieval, machine, report
+from benchmarks.material import NoMaterial
+from benchmarks.processes import EQUAL, BenchmarkFailed
 
 BENCHMARKS: dict[str, Callable[..., list[report.Result]]] = {
     "ingest": bench_ingest.run,
@@ -17,28 +20,37 @@ BENCHMARKS: dict[str, Callable[..., list[report.Result]]] = {
     "memory": bench_memory.run,
     "retrieval": bench_retrieval.run,
 }
+OFFLINE = {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "false"}
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
-    """Run the benchmarks that were named, or all."""
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the benchmarks that were named, or all; 1 where one could not be run."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(BENCHMARKS)}; all where none is named")
-    parser.add_argument("--quick", action="store_true", help="a minute each: whether it runs, not figures to quote")
+    parser.add_argument("--quick", action="store_true", help="minutes, not hours: whether it runs, no figures to quote")
     options = parser.parse_args(arguments)
     unknown = set(options.names) - set(BENCHMARKS)
     if unknown:
         parser.error(f"no benchmark {', '.join(sorted(unknown))}; there are {', '.join(BENCHMARKS)}")
-    os.environ.update(HF_HUB_OFFLINE="1", TRANSFORMERS_OFFLINE="1", TOKENIZERS_PARALLELISM="false")
-    with TemporaryDirectory(prefix="qrag-bench-") as scratch:
+    os.environ.update(OFFLINE | EQUAL)
+    try:
         for name in options.names or BENCHMARKS:
-            where = machine.describe()
-            results = [
-                replace(row, machine=str(where), quick=options.quick) for row in BENCHMARKS[name](quick=options.quick)
-            ]
-            folder = Path(scratch) if options.quick else report.FOLDER
-            written = report.keep(results, folder)
-            print(written.read_text("utf-8") if options.quick else f"{name}: {written}", flush=True)
+            _measure(name, quick=options.quick)
+    except (BenchmarkFailed, NoMaterial) as error:
+        print(error, file=sys.stderr)
+        return 1
+    return 0
+
+
+def _measure(name: str, *, quick: bool) -> None:
+    """A quick run is printed and forgotten; the others are kept in the report."""
+    print(f"{name}: measuring", file=sys.stderr, flush=True)
+    where = str(machine.describe())
+    results = [replace(row, machine=where, quick=quick) for row in BENCHMARKS[name](quick=quick)]
+    with TemporaryDirectory(prefix="qrag-bench-") as scratch:
+        written = report.keep(results, Path(scratch) if quick else report.FOLDER)
+        print(written.read_text("utf-8") if quick else f"{name}: {written}", flush=True)
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

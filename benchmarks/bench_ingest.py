@@ -15,6 +15,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from benchmarks.llamaindex import DefaultPipeline, timed_queries
+from benchmarks.material import DOCUMENTS, find
 from benchmarks.processes import Outcome, fresh
 from benchmarks.report import Result
 from qrag_lib.progress import quiet
@@ -23,14 +24,14 @@ if TYPE_CHECKING:
     from qrag_lib.rag.catalog import Index
     from qrag_lib.workspace import Workspace
 
-DEFAULT_FOLDER = Path("..") / "shared" / "data" / "docs" / "eips-en"
 QUICK_FILES = 60
 ROUNDS = 3  # of ours and of the bare loop
 N_QUESTIONS = 50
 
 
-def run(folder: Path = DEFAULT_FOLDER, *, quick: bool = False) -> list[Result]:
+def run(*, quick: bool = False) -> list[Result]:
     """Figures of the three on the files of one folder."""
+    folder = find(DOCUMENTS)
     with TemporaryDirectory(prefix="qrag-bench-") as scratch:
         files = Path(scratch) / "files"
         kilobytes = _copy(folder, files, QUICK_FILES if quick else None)

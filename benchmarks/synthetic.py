@@ -13,21 +13,21 @@ from pathlib import Path
 
 import numpy as np
 
+from benchmarks.material import DOCUMENTS, find
 from qrag_lib.progress import quiet
 from qrag_lib.rag.catalog import Catalog
 from qrag_lib.types import text_hash
 from qrag_lib.workspace import Workspace
 
 REAL_FILES = 150
-FOLDER = Path("..") / "shared" / "data" / "docs" / "eips-en"
 CHANGED_WORDS = 0.1
 NOISE = 0.35  # length of what is added to a vector of length 1; cosine to the original about 0.94
 BATCH = 5_000
 
 
-def build_workspace(path: Path, size: int, folder: Path = FOLDER) -> Path:
+def build_workspace(path: Path, size: int) -> Path:
     """A workspace of about `size` chunks at `path`."""
-    files = sorted(folder.iterdir())[: max(5, min(REAL_FILES, size // 20))]
+    files = sorted(find(DOCUMENTS).iterdir())[: max(5, min(REAL_FILES, size // 20))]
     with Workspace.open(path) as workspace:
         workspace.ingest(files, on_progress=quiet)
         missing = size - _count(workspace)
