@@ -75,7 +75,8 @@ def _po(language: str) -> Path:
 
 def _is_translated(message: object) -> bool:
     string = getattr(message, "string", "")
-    return bool(string) and all([string] if isinstance(string, str) else string)
+    sure = not getattr(message, "fuzzy", False)  # a fuzzy translation is not compiled
+    return sure and bool(string) and all([string] if isinstance(string, str) else string)
 
 
 if __name__ == "__main__":

@@ -74,13 +74,16 @@ def ingested(report: IngestReport) -> str:
     """The headline of an ingest: what changed."""
     n = len(report.added) + len(report.changed)
     parts = [ngettext("{n} document indexed", "{n} documents indexed", n).format(n=number(n))]
-    if report.unchanged:
-        parts.append(_("{n} unchanged").format(n=number(report.unchanged)))
-    if report.deleted:
-        parts.append(_("{n} removed").format(n=number(len(report.deleted))))
-    if report.refused:
-        parts.append(_("{n} refused").format(n=number(len(report.refused))))
-    return ", ".join(parts)
+    if (n := report.unchanged) > 0:
+        parts.append(ngettext("{n} unchanged", "{n} unchanged", n).format(n=number(n)))
+    if n := len(report.deleted):
+        parts.append(ngettext("{n} removed", "{n} removed", n).format(n=number(n)))
+    return ", ".join([*parts, *([not_taken(n)] if (n := len(report.refused)) else [])])
+
+
+def not_taken(n: int) -> str:
+    """How many files were refused."""
+    return ngettext("{n} refused", "{n} refused", n).format(n=number(n))
 
 
 def figures(report: IngestReport) -> list[tuple[str, object]]:
@@ -133,7 +136,7 @@ def judged(verdicts: Verdicts) -> str:
     good = sum(each.ok for each in verdicts)
     bad = len(verdicts) - good
     taken = ngettext("{n} file can be ingested", "{n} files can be ingested", good).format(n=number(good))
-    return f"{taken}, " + _("{n} refused").format(n=number(bad))
+    return f"{taken}, {not_taken(bad)}"
 
 
 def reason(code: str) -> str:
