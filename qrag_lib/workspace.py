@@ -179,12 +179,13 @@ class Workspace:
         """
         from qrag_lib.rag.answer import ask, placed
 
-        hits = self.search(question, k, filters)
-        index = self.catalog.indexes.active()
-        embedding = self.embedders.of(index) if index else None
         chosen = self.settings.refusal_threshold if threshold is None else threshold
-        answer = ask(question, hits, self.catalog.documents.text, embedding, threshold=chosen)
-        return placed(answer, self.catalog.documents.load)
+        with self.catalog.snapshot():  # a document that is forgotten meanwhile is still there for this answer
+            hits = self.search(question, k, filters)
+            index = self.catalog.indexes.active()
+            embedding = self.embedders.of(index) if index else None
+            answer = ask(question, hits, self.catalog.documents.text, embedding, threshold=chosen)
+            return placed(answer, self.catalog.documents.load)
 
     def explain(
         self,
