@@ -271,8 +271,10 @@ class QragRetriever(BaseRetriever):
     def __init__(
         self, catalog: Catalog, dense: DenseIndex, embedding: OpenEmbedding, *, k: int = 5, **options: Any
     ) -> None:
-        self._search = lambda question: search(catalog, dense, embedding, question, k=k, **options)
-        super().__init__()  # type: ignore[no-untyped-call]
+        self._search: Callable[[str], Hits] = lambda question: search(
+            catalog, dense, embedding, question, k=k, **options
+        )
+        super().__init__()
 
     def _retrieve(self, query_bundle: QueryBundle) -> list[NodeWithScore]:
         return [to_node(hit) for hit in self._search(query_bundle.query_str)]
