@@ -6,6 +6,7 @@ another process, this one, asks it. The executed notebook stays in the workspace
 
 from __future__ import annotations
 
+import contextlib
 import shlex
 import shutil
 import sys
@@ -142,7 +143,16 @@ def execute(notebook: Path, folder: Path, parameters: dict[str, Any], tell: Prog
     for i, cell in enumerate(done.cells):
         if cell.cell_type == "code" and cell.source.strip() and not cell.execution_count:
             raise _failed(executed, i, _("it did not run"))
+    _trust(done)
     return executed
+
+
+def _trust(notebook: Any) -> None:
+    """Sign the notebook for whoever ran it here, as JupyterLab does: unsigned, its outputs lose their look there."""
+    from nbformat.sign import NotebookNotary
+
+    with contextlib.suppress(OSError):  # without a home to write to it stays unsigned
+        NotebookNotary().sign(notebook)  # type: ignore[no-untyped-call]
 
 
 def _failed(executed: Path, index: int | None, reason: str) -> RunFailed:
@@ -160,7 +170,7 @@ def _engine(tell: Progress) -> type:
 
     class Client(PapermillNotebookClient):  # type: ignore[misc]
         def process_message(self, msg: dict[str, Any], cell: Any, cell_index: int) -> Any:
-            tell("notebook", cell_index, len(self.nb.cells))
+            tell("notebook", cell_index, len(self.nb.cells), 0.0)  # cells are too unlike to tell the time left
             for stage in _told(msg):
                 tell(**stage)
             return super().process_message(msg, cell, cell_index)

@@ -110,4 +110,4 @@ def test_progress_in_the_kernel_is_told_here(tmp_path: Path) -> None:
     code = "from qrag_lib.progress import shown\nwith shown() as tell:\n    tell('embed', 3, 9, seconds=1.5)"
     calls = told(notebook(tmp_path / "n.ipynb", code))
     assert ("embed", 3, 9, 1.5) in calls
-    assert calls[0] == ("notebook", 0, 1)
+    assert calls[0] == ("notebook", 0, 1, 0.0)
