@@ -162,7 +162,8 @@ def _more_cells(found: Found) -> list[str]:
 
 
 def _answer_heads() -> list[str]:
-    quoted = ["answered", "first quote holds the answer", "answer holds it", "token F1", "quote support"]
+    quoted = ["answered", "first quote holds the answer", "of the answered", "answer holds it", "token F1"]
+    quoted.append("quote support")
     return ["set", *quoted, "refusal precision", "refusal recall", "answered, of what half the corpus holds"]
 
 
@@ -170,6 +171,8 @@ def _answer_cells(found: Found) -> list[str]:
     assert found.answers and found.refusals
     names = ("answered", "gold_in_first_quote", "gold_in_answer", "token_f1", "quote_support")
     scores = [f"{found.answers.scores[name].mean:.3f}" for name in names]
+    said = [row.scores["gold_in_first_quote"] for row in found.answers.rows if row.scores.get("answered")]
+    scores.insert(2, f"{sum(said) / max(1, len(said)):.3f}")
     shares = ["–" if share is None else f"{share:.3f}" for share in found.refusals.refusal]
     return [found.name, *scores, *shares, f"{found.refusals.scores['answered'].mean:.3f}"]
 
