@@ -4,7 +4,7 @@
     python experiments/answers/answers.py test DATA CACHE    # results.csv (test sets, weights of the library)
 
 DATA: the folder with qa/ and chunking/. CACHE: workspaces, hits and vectors are kept there between runs.
-Training: squad1-pt-sample (machine-translated; every second question whose answer is in its passage).
+Training of confidence: squad1-pt-sample (machine-translated; every second question whose answer is in its passage).
 Test: faquad-pt and xquad-en, whole. Chunk, embed, retrieve and ask are the library's.
 """
 

@@ -220,7 +220,7 @@ def _form(question: Question, found: Sequence[Candidate]) -> dict[str, Array]:
     }
 
 
-# Log odds a feature, fitted by experiments/answers/fit.py; without an embedder in the second column.
+# Log odds a feature (source: experiments/answers/REPORT.md); without an embedder in the second column.
 WEIGHTS: Final[dict[str, tuple[float, float]]] = {
     "covered": (1.52, 2.0),
     "best_covered": (3.07, 3.3),
