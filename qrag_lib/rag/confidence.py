@@ -12,6 +12,8 @@ from qrag_lib.rag.evidence import FEATURES, Array, Candidate, matches
 
 THRESHOLD: Final = 0.35  # right among answered .88 and .90, unanswerable refused .75 and .93: experiments/answers
 
+TYPICAL_COSINE: Final = 0.5  # stands in where there is no embedder
+
 SIGNS: Final = ("covered", "context", "passage", "names", "cosine", "run", "margin", "terms", "title")
 
 
@@ -31,7 +33,7 @@ def signs(question: Question, found: Sequence[Candidate], rows: Array, scores: A
         "context": row["covered"] + row["before"],
         "passage": float(have @ weights / weights.sum()),
         "names": float(np.mean(names)) if names else 0.7,
-        "cosine": row["cosine"],
+        "cosine": row["cosine"] or TYPICAL_COSINE,
         "run": row["run"],
         "margin": min(5.0, float(scores[best]) - second) / 5.0,
         "terms": min(1.0, len(question.stems) / 8),
