@@ -5,34 +5,10 @@ from __future__ import annotations
 import random
 from pathlib import Path
 
-WORDS = [
-    "prazo",
-    "contrato",
-    "reitor",
-    "edital",
-    "matrícula",
-    "bolsa",
-    "biblioteca",
-    "sessão",
-    "conselho",
-    "parecer",
-    "estágio",
-    "disciplina",
-    "crédito",
-    "deadline",
-    "contract",
-    "board",
-    "report",
-    "library",
-    "scholarship",
-    "session",
-    "council",
-    "thesis",
-    "credit",
-    "review",
-    "grant",
-    "campus",
-]
+WORDS = (  # noqa: SIM905
+    "prazo contrato reitor edital matrícula bolsa biblioteca sessão conselho parecer estágio disciplina crédito "
+    "deadline contract board report library scholarship session council thesis credit review grant campus"
+).split()
 
 
 def passage(name: str, n_sentences: int, seed: int = 0) -> str:
