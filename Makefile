@@ -15,7 +15,6 @@ run: .venv/.ready ## build a workspace from the samples and ask it four question
 
 test: .venv/.ready ## unit tests, doctests, the README's code, every notebook; no network
 	$(IN) -m pytest -q
-	@if ls notebooks/*.ipynb >/dev/null 2>&1; then $(IN) -m pytest -q -p no:doctest --nbval-lax -W default notebooks; fi
 
 lab: .venv/.ready ## open the notebooks in JupyterLab
 	$(IN) -m jupyter lab notebooks
