@@ -372,6 +372,14 @@ def test_new_settings_make_a_new_index_and_the_old_ones_take_it_back(
     assert first.catalog.indexes.active() == replace(before, active=True, fit=before.fit)
 
 
+def test_a_third_index_leaves_nothing_of_the_first(open_workspace: Open, docs: Path) -> None:
+    for size in (200, 20, 12):
+        workspace = open_workspace(chunk_size=size, chunk_overlap=4)
+        workspace.ingest(docs)
+    assert len(workspace.catalog.indexes.all()) == 2
+    assert workspace.doctor().findings == ()
+
+
 def test_attack_17_1_embeds_the_one_text_that_changed(workspace: Workspace, shared_data: Path) -> None:
     """Most documents of a release, and the two objects that 17.1 has dropped: MITRE had deprecated both."""
     key, kinds = "stix:mobile", ("mitigations", "software", "relations")

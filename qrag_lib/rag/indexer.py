@@ -60,6 +60,8 @@ class Indexer:
             for other in self._catalog.indexes.all():
                 if other.id not in kept:
                     self._catalog.indexes.delete(other.id)
+            self._catalog.vectors.delete_unused()
+        self._dense.sweep()
         self._fit(index.id, run)
         return replace(report, seconds=dict(run.seconds))
 
