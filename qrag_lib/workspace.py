@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 CATALOG = "catalog.db"
 CHROMA = "chroma"
 UPLOADS = "uploads"
+READ = 10  # passages that an answer is taken from; measured in experiments/answers
 EVALUATED = 50  # chunks a question of an evaluation brings, to be counted as documents
 
 
@@ -175,15 +176,16 @@ class Workspace:
     ) -> Answer:
         """The sentences of the documents that answer, each with its citation; or a refusal.
 
-        No language model writes anything. threshold: confidence below which nothing is answered.
+        No language model writes anything. k: passages that are read for it, 10 at least unless given.
+        threshold: confidence below which nothing is answered.
         """
         from qrag_lib.rag.answer import ask, placed
 
         chosen = self.settings.refusal_threshold if threshold is None else threshold
+        index = self.catalog.indexes.active()
+        embedding = self.embedders.of(index) if index else None
         with self.catalog.snapshot():  # a document that is forgotten meanwhile is still there for this answer
-            hits = self.search(question, k, filters)
-            index = self.catalog.indexes.active()
-            embedding = self.embedders.of(index) if index else None
+            hits = self.search(question, k or max(self.settings.top_k, READ), filters)
             answer = ask(question, hits, self.catalog.documents.text, embedding, threshold=chosen)
             return placed(answer, self.catalog.documents.load)
 
@@ -242,7 +244,7 @@ class Workspace:
 
     def retriever(self, k: int | None = None, **options: Any) -> Any:
         """A LlamaIndex `BaseRetriever` over this workspace."""
-        from qrag_lib.rag.retrieve import QragRetriever
+        from qrag_lib.rag.retriever import QragRetriever
 
         return QragRetriever(self.catalog, self.dense, self.embedders.of, k=k or self.settings.top_k, **options)
 

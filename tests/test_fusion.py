@@ -31,18 +31,6 @@ def test_a_score_does_not_depend_on_the_other_candidates():
     assert alone == among
 
 
-def test_feedback_draws_towards_the_leaders():
-    vectors = np.eye(4, dtype=np.float32)[[0, 0, 0, 1, 2]]
-    cosine = np.array([0.5, 0.5, 0.5, 0.5, 0.5])
-    moved = fusion.feedback(cosine, vectors, np.array([3.0, 2.0, 1.0, 0.0, 0.0]))
-    assert moved[:3] == pytest.approx(0.6) and moved[3:] == pytest.approx(0.4)
-
-
-def test_feedback_of_nothing_is_nothing():
-    empty = np.zeros(0)
-    assert len(fusion.feedback(empty, np.zeros((0, 3), np.float32), empty)) == 0
-
-
 def test_rrf_is_the_published_formula_scaled_to_one():
     scores = fusion.rrf([["a", "b", "c"], ["b", "a"]])
     assert scores["a"] == pytest.approx(61 * (1 / 61 + 1 / 62) / 2)

@@ -53,14 +53,13 @@ class Query:
 class Candidates:
     """The chunks that either side found, n of them, judged by both.
 
-    rows: their numbers in the catalogue. vectors: (n, d). cosine, bm25, share: (n,).
+    rows: their numbers in the catalogue. cosine, bm25, share: (n,).
     dense_found, lexical_found: positions in `rows`, best first, of what each side brought.
     exhausted: there is no more to be found.
     """
 
     rows: tuple[int, ...]
     chunks: tuple[Chunk, ...]
-    vectors: Matrix
     cosine: Scores
     bm25: Scores
     share: Scores
@@ -86,13 +85,11 @@ def gather(
         passages = lexical.stored_terms(catalog, index.id, chunks)
         bm25, share = lexical.bm25(query.terms, passages, query.known)
     with watch("dense"):
-        vectors = read_vectors(catalog, index, list(chunks.values()))
-        cosine = _cosines(vectors, query.vector)
+        cosine = _cosines(read_vectors(catalog, index, list(chunks.values())), query.vector)
     place = {row: i for i, row in enumerate(chunks)}
     return Candidates(
         tuple(chunks),
         tuple(chunks.values()),
-        vectors,
         cosine,
         bm25,
         share,

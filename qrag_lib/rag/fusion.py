@@ -16,8 +16,6 @@ T = TypeVar("T", bound=Hashable)
 PRIOR: Final = {"pt": 0.2, "en": 0.5, "und": 0.4}
 ACROSS: Final = 0.7  # question in a language that the texts are not in: few words can match
 COMMON: Final = 0.1  # share of the texts that makes a language one of the corpus's
-FEEDBACK: Final = 0.2  # share of the leading passages in what the dense side asks
-LEADERS: Final = 3
 DAMPING: Final = 60  # ranks; Cormack et al., SIGIR 2009
 
 
@@ -31,21 +29,6 @@ def convex(cosine: Scores, share: Scores, weight: float) -> Scores:
     [0.1, 0.76]
     """
     return weight * np.nan_to_num(cosine) + (1 - weight) * np.nan_to_num(share)
-
-
-def feedback(cosine: Scores, vectors: Matrix, scores: Scores) -> Scores:
-    """Cosines (n,) to the question moved a fifth of the way towards the three leading passages.
-
-    vectors: (n, d), unit rows. scores: a first fusion, which tells who leads. Rocchio's relevance
-    feedback without asking anybody: it gains .006 nDCG@10 on long questions and costs nothing on short.
-    """
-    if not len(scores):
-        return cosine
-    leaders = np.argsort(-scores, kind="stable")[:LEADERS]
-    centre = vectors[leaders].mean(axis=0)
-    length = float(np.linalg.norm(centre)) or 1.0
-    near: Scores = (vectors @ (centre / length)).astype(np.float64)  # (n,)
-    return (1 - FEEDBACK) * cosine + FEEDBACK * near
 
 
 def rrf(rankings: Sequence[Sequence[T]], damping: int = DAMPING) -> dict[T, float]:

@@ -103,9 +103,11 @@ class Ingest:
 
     def _index_window(self, window: Sequence[tuple[Document, str | None]]) -> None:
         self._check_room(sum(len(document.text) for document, _ in window))
+        with self.timed("load"):
+            embedding = self.embedding()
         with self.timed("chunk"):
             documents = [document for document, _ in window]
-            chunked = list(chunk_many(documents, self.embedding(), self.index.config, self.parser))
+            chunked = list(chunk_many(documents, embedding, self.index.config, self.parser))
         self._embed([each for chunks in chunked for each in chunks])
         with self.timed("store"):
             for (document, stamp), chunks in zip(window, chunked, strict=True):

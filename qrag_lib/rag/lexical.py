@@ -28,7 +28,7 @@ Scores = NDArray[np.float64]
 
 K1: Final = 1.2
 B: Final = 0.6
-PHRASE: Final = 0.1  # of the rarer word's weight, for two words of the question side by side
+PHRASE: Final = 0.03  # of the rarer word's weight, for two words of the question side by side
 POSTINGS: Final = 20_000  # entries of the full-text index that one question may cost, about 1.5 us each
 
 

@@ -5,13 +5,11 @@ language -> candidates of both sides, judged by both -> fusion -> duplicates col
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final, Literal, get_args
 
 import numpy as np
-from llama_index.core.retrievers import BaseRetriever
-from llama_index.core.schema import NodeRelationship, NodeWithScore, QueryBundle, RelatedNodeInfo, TextNode
 
 from qrag_lib.errors import NotFound, QragError
 from qrag_lib.i18n import _
@@ -21,7 +19,7 @@ from qrag_lib.rag.candidates import POOL, Candidates, Query, Scores, Stopwatch, 
 from qrag_lib.rag.catalog import Catalog, Index
 from qrag_lib.rag.conditions import to_filters
 from qrag_lib.rag.stores.dense import DenseIndex
-from qrag_lib.types import Chunk, Hit, Hits, text_hash
+from qrag_lib.types import Hit, Hits, text_hash
 
 if TYPE_CHECKING:
     from llama_index.core.postprocessor.types import BaseNodePostprocessor
@@ -74,8 +72,10 @@ def search(
     index = active_index(catalog)
     language = detect(question)
     weight = choose_weight(index, language, mode, dense_weight)
+    with watch("load"):
+        model = None if mode == "lexical" else embedding(index)
     with watch("embed"):
-        vector = None if mode == "lexical" else embed(embedding(index), question)
+        vector = embed(model, question) if model else None
     with catalog.snapshot():
         index = catalog.indexes.get(index.id) or index
         with watch("lexical"):
@@ -85,6 +85,8 @@ def search(
     hits = to_hits(ranking)
     if rerank is not None:
         with watch("rerank"):
+            from qrag_lib.rag.retriever import reranked
+
             hits = reranked(hits[: RERANKED * k], rerank, question)
     return Hits(question, language, tuple(hits[:k]), weight, watch.seconds)
 
@@ -187,8 +189,7 @@ def fused(candidates: Candidates, mode: str, weight: float) -> Scores:
         return candidates.cosine
     if mode == "lexical":
         return candidates.share
-    first = fusion.convex(candidates.cosine, candidates.share, weight)
-    return fusion.convex(fusion.feedback(candidates.cosine, candidates.vectors, first), candidates.share, weight)
+    return fusion.convex(candidates.cosine, candidates.share, weight)
 
 
 def collapsed(candidates: Candidates, scores: Scores) -> Ranking:
@@ -220,61 +221,3 @@ def to_hits(ranking: Ranking) -> list[Hit]:
         )
         for i in ranking.order
     ]
-
-
-# -- LlamaIndex ----------------------------------------------------------------------------
-
-
-def reranked(hits: Sequence[Hit], rerank: BaseNodePostprocessor, question: str) -> list[Hit]:
-    """The hits that a LlamaIndex postprocessor keeps, in its order and with its scores."""
-    by_id = {hit.chunk.id: hit for hit in hits}
-    nodes = rerank.postprocess_nodes([to_node(hit) for hit in hits], query_str=question)
-    known = [(by_id[node.node.node_id], node.score) for node in nodes if node.node.node_id in by_id]
-    return [hit if score is None else replace(hit, score=float(score)) for hit, score in known]
-
-
-def to_node(hit: Hit) -> NodeWithScore:
-    """A hit as LlamaIndex has it: where the text stands goes into the metadata."""
-    chunk = hit.chunk
-    place = _place(chunk)
-    node = TextNode(
-        id_=chunk.id,
-        text=chunk.text,
-        start_char_idx=chunk.start,
-        end_char_idx=chunk.end,
-        metadata={**chunk.metadata, **place},
-        excluded_embed_metadata_keys=[*place, *chunk.metadata],
-        excluded_llm_metadata_keys=["document_id", "start", "end", "language"],
-        relationships={NodeRelationship.SOURCE: RelatedNodeInfo(node_id=chunk.document_id)},
-    )
-    return NodeWithScore(node=node, score=hit.score)
-
-
-def _place(chunk: Chunk) -> dict[str, Any]:
-    return {
-        "document_id": chunk.document_id,
-        "document_name": chunk.document_name,
-        "page": chunk.page,
-        "headings": " > ".join(chunk.headings),
-        "start": chunk.start,
-        "end": chunk.end,
-        "language": chunk.language,
-    }
-
-
-class QragRetriever(BaseRetriever):
-    """The search of a workspace as a LlamaIndex retriever, for query engines, chat engines and agents.
-
-    Takes what `search` takes; filters may be LlamaIndex MetadataFilters.
-    """
-
-    def __init__(
-        self, catalog: Catalog, dense: DenseIndex, embedding: OpenEmbedding, *, k: int = 5, **options: Any
-    ) -> None:
-        self._search: Callable[[str], Hits] = lambda question: search(
-            catalog, dense, embedding, question, k=k, **options
-        )
-        super().__init__()
-
-    def _retrieve(self, query_bundle: QueryBundle) -> list[NodeWithScore]:
-        return [to_node(hit) for hit in self._search(query_bundle.query_str)]

@@ -112,6 +112,7 @@ def stage(name: str) -> str:
     """A stage of an ingest or a search, as people read it; an unknown name stays as it is."""
     known = {
         "notebook": _("notebook cells"),
+        "load": _("loading the model"),
         "walk": _("looking"),
         "hash": _("comparing"),
         "read": _("reading"),

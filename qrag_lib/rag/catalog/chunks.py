@@ -11,7 +11,10 @@ from qrag_lib.rag.catalog.filters import Condition, condition
 from qrag_lib.types import Chunk, Filter, text_hash
 
 # FTS5 gets terms, not text: whatever stands between two spaces is one token.
-FTS = "CREATE VIRTUAL TABLE IF NOT EXISTS {table} USING fts5(terms, tokenize=\"unicode61 remove_diacritics 0 categories 'L* N* M* P* S* C*'\")"
+FTS = (
+    "CREATE VIRTUAL TABLE IF NOT EXISTS {table} USING fts5(terms,"
+    " tokenize=\"unicode61 remove_diacritics 0 categories 'L* N* M* P* S* C*'\")"
+)
 COLUMNS = (
     'c.row, c.document_id, d.name, c.ordinal, c.text, c.start, c."end", c.headings, c.page, c.language, d.metadata'
 )

@@ -11,7 +11,10 @@ from qrag_lib.i18n import _
 from qrag_lib.rag.catalog.database import Database
 from qrag_lib.types import Document, Refusal, Section, text_hash
 
-COLUMNS = "id, name, source, path, media_type, language, n_pages, n_characters, version, content, stamp, reason, message, hint"
+COLUMNS = (
+    "id, name, source, path, media_type, language, n_pages, n_characters, version, content,"
+    " stamp, reason, message, hint"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +150,8 @@ class Documents:
         """The whole document, as it was read. Raises NotFound."""
         row = self.get(document_id)
         rows = self._database.read(
-            "SELECT t.text, t.sections, d.metadata FROM texts t JOIN documents d ON d.id = t.document_id WHERE d.id = ?",
+            "SELECT t.text, t.sections, d.metadata FROM texts t JOIN documents d ON d.id = t.document_id"
+            " WHERE d.id = ?",
             (document_id,),
         )
         if row is None or not rows:

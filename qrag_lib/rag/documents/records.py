@@ -11,7 +11,7 @@ from qrag_lib.i18n import _
 from qrag_lib.rag.documents.clean import clean, squeeze, unseen
 from qrag_lib.rag.documents.validate import refusal_of
 from qrag_lib.rag.documents.walk import printable
-from qrag_lib.types import Document, Metadata, Refusal, Value
+from qrag_lib.types import Document, Metadata, Refusal, Section, Value
 
 
 def from_records(records: Iterable[str | bytes | Mapping[str, Any]], source: str = "") -> Iterator[Document | Refusal]:
@@ -77,7 +77,11 @@ def _document(record: Mapping[str, Any], source: str) -> Document:
     metadata = record.get("metadata") or {}
     if not isinstance(metadata, Mapping):
         raise _refused(_("the metadata is not an object"))
-    return Document(known, name, text, metadata=plain_metadata({**extra, **metadata}), source=source)
+    sections: tuple[Section, ...] = ()
+    if name != known:  # a title is read like one that stands in a file: as the heading of the text
+        text = f"{name}\n\n{text}"
+        sections = (Section("heading", name, 0, len(text), 1),)
+    return Document(known, name, text, sections, plain_metadata({**extra, **metadata}), source=source)
 
 
 def plain_metadata(values: Mapping[Any, Any]) -> Metadata:
