@@ -312,6 +312,7 @@ class IndexConfig:
     model: address of the embedding model. model_id: the model by its content.
     chunk_size, chunk_overlap: in `chunk_unit`. analyzer: what turns text into index terms.
     parser: how chunks are cut; a LlamaIndex node parser's class name if a user gave one.
+    query_prefix, passage_prefix: put before what is embedded; "" leaves it to the model's own files.
     """
 
     model: str
@@ -321,6 +322,8 @@ class IndexConfig:
     chunk_unit: Literal["tokens", "characters"] = "tokens"
     analyzer: str = "snowball-1"
     parser: str = "sentences-1"
+    query_prefix: str = ""
+    passage_prefix: str = ""
 
     @property
     def id(self) -> str:

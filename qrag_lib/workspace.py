@@ -49,7 +49,7 @@ class Workspace:
         self.catalog = catalog
         self.settings = settings
         self.dense = DenseIndex(catalog, path / CHROMA)
-        self.embedders = Embedders(settings)
+        self.embedders = Embedders()
         self._indexer = Indexer(catalog, self.dense, settings, self.embedders, parser)
 
     @classmethod

@@ -187,3 +187,16 @@ def test_any_sequence_of_changes_ends_in_the_truth(tiny_model: Path) -> None:
     bounds = settings(max_examples=12, stateful_step_count=8, deadline=None, derandomize=True, database=None,
                       suppress_health_check=list(HealthCheck))  # fmt: skip
     run_state_machine_as_test(AnySequence, settings=bounds)
+
+
+def test_an_index_answers_with_its_own_prefixes_until_the_new_one_is_built(
+    workspace: Workspace, tiny_model: Path
+) -> None:
+    before = [hit.chunk.id for hit in workspace.search("rei de Roma", 3)]
+    changed = settings_for(workspace.path, tiny_model, embedding_query_prefix="query: ")
+    with Workspace.open(workspace.path, settings=changed) as other:
+        assert [hit.chunk.id for hit in other.search("rei de Roma", 3)] == before
+        other.reindex()
+        index = other.catalog.indexes.active()
+        assert index is not None and index.config.query_prefix == "query: "
+    assert len(workspace.search("rei de Roma", 3)) == 3

@@ -76,20 +76,23 @@ class Indexer:
                 _("the index was cut by {parser}").format(parser=active.config.parser),
                 hint=_("open the workspace with that parser, or run qrag reindex to cut it by ours"),
             )
-        if self._asked_for("") != replace(active.config, model_id=""):
+        if self._asked_for() != replace(active.config, model_id=""):
             self.rebuild(tell)
         return self._catalog.indexes.active() or active
 
     def _wanted(self) -> IndexConfig:
-        return self._asked_for(self._embedders.load(self._settings.embedding_model).model_id)
+        asked = self._asked_for()
+        model = self._embedders.load(asked.model, asked.query_prefix, asked.passage_prefix)
+        return replace(asked, model_id=model.model_id)
 
-    def _asked_for(self, model_id: str) -> IndexConfig:
-        """What the settings ask for; without a model_id it can be told without loading the model."""
+    def _asked_for(self) -> IndexConfig:
+        """What the settings ask for, without the model_id: it can be told without loading the model."""
         from qrag_lib.language import ANALYZER
 
         s = self._settings
         sizes = (s.chunk_size, s.chunk_overlap, s.chunk_unit)
-        return IndexConfig(s.embedding_model, model_id, *sizes, ANALYZER, _parser_name(self._parser))
+        prefixes = (s.embedding_query_prefix, s.embedding_passage_prefix)
+        return IndexConfig(s.embedding_model, "", *sizes, ANALYZER, _parser_name(self._parser), *prefixes)
 
     def _run(self, index: Index, tell: Progress) -> Ingest:
         from qrag_lib.rag.ingest import Ingest
