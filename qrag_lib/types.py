@@ -199,7 +199,7 @@ class Sentence:
 
 @dataclass(frozen=True)
 class Answer:
-    """An answer whose every quote can be checked, or a refusal.
+    """An answer whose every quote can be checked, or a refusal, whose citations are what comes nearest.
 
     confidence: estimated probability that the documents answer the question, 0 to 1.
     generator: who wrote it; "extractive" means that no language model did.

@@ -82,9 +82,18 @@ def test_a_hostile_question_gives_an_answer_or_a_refusal(question: str):
     assert said.refused == (not said.sentences)
 
 
+def test_a_refusal_cites_what_comes_nearest():
+    said = answer("Quantos andares tem a biblioteca de Marte?", hit("school"), threshold=1.0)
+    assert said.refused and not said.sentences
+    assert [each.quote for each in said.citations] == [
+        TEXTS[each.document_id][each.start : each.end] for each in said.citations
+    ]
+    assert said.citations
+
+
 def test_what_the_documents_do_not_hold_is_refused_with_the_next_step():
     said = answer("Qual é a capital da Mongólia em 1888?", hit("school"), threshold=None)
-    assert said.refused and "explain" in said.note and not said.citations
+    assert said.refused and "explain" in said.note and not said.sentences
 
 
 def test_the_threshold_decides():

@@ -63,7 +63,7 @@ def ask(
     max_sentences: int = 3,
     threshold: float | None = None,
 ) -> Answer:
-    """The sentences of the hits that answer the question, best first, or a refusal.
+    """The sentences of the hits that answer the question, best first, or a refusal that cites what comes nearest.
 
     texts: the stored text of a document by its id. embedding: without it sentences are compared by
     their words only. threshold: the confidence below which it refuses; the default was measured in
@@ -74,8 +74,10 @@ def ask(
     language = hits.language if hits.language in ("pt", "en") else detect(asked)
     evidence = weigh(Question(asked, language), hits, texts, embedding)
     sure = evidence.confidence >= (THRESHOLD if threshold is None else threshold)
-    chosen = choose(evidence, max_sentences) if sure and evidence.candidates else []
+    chosen = choose(evidence, max_sentences) if evidence.candidates else []
     sentences, citations = _written(evidence, chosen, texts)
+    if not sure:
+        sentences = ()  # the citations stay: what comes nearest, for the reader to judge
     seconds = {**hits.seconds, "answer": time.perf_counter() - started}
     return Answer(
         question=asked,

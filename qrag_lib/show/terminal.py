@@ -74,7 +74,7 @@ def _refusal(answer: Answer) -> Iterator[str]:
     yield wrapped(f"{wording.refused()}. {wording.next_step(answer)}", "  ")
     if answer.citations:
         yield f"\n{_('the nearest passages')}:"
-    yield from (wrapped(wording.place(each), "    ", "  · ") for each in answer.citations)
+    yield from map(_citation, answer.citations)
 
 
 def _footer(answer: Answer) -> str:
