@@ -25,6 +25,7 @@ def calm_threads() -> None:
     and a batch five times the processor time. The vectors are the same bits.
     """
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    os.environ.setdefault("GOMP_SPINCOUNT", "3000")  # some microseconds: a query takes 6.8 ms, 12.2 without, idle
 
 
 def choose_device() -> torch.device:
