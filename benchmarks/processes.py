@@ -16,7 +16,8 @@ from typing import Any
 import psutil
 
 SAMPLE_S = 0.05
-EQUAL = {"OMP_WAIT_POLICY": "PASSIVE", "GOMP_SPINCOUNT": "3000"}  # threads that spin while they wait lose most on a machine that does other work
+# Threads that spin for long while they wait lose most on a machine that does other work.
+EQUAL = {"OMP_WAIT_POLICY": "PASSIVE", "GOMP_SPINCOUNT": "3000"}
 MARK = "\x1e"  # the record separator: what follows it is the result
 
 
