@@ -56,7 +56,7 @@ def opened(workspace: str, **settings: Any) -> Workspace:
     """The workspace with the model that is loaded already."""
     values = {"chunk_size": 48, "chunk_overlap": 8, "embedding_model": MODEL} | settings
     found = Workspace.open(workspace, settings=Settings(workspace=Path(workspace), **values))
-    found.embedders._loaded |= _EMBEDDINGS
+    found.embedders._loaded |= {(address, "", ""): model for address, model in _EMBEDDINGS.items()}
     return found
 
 
