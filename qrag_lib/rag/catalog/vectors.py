@@ -41,10 +41,10 @@ class Vectors:
         # inserted, not updated: AUTOINCREMENT then gives a number that no vector of any model ever had
         self._database.run(
             "INSERT OR REPLACE INTO vectors (model_id, text_hash, vector)"
-            " SELECT model_id, text_hash, vector FROM vectors"
+            " SELECT model_id, text_hash, vector FROM vectors v"
             " WHERE model_id = ? AND text_hash IN (SELECT value FROM json_each(?))"
             " AND seq <= (SELECT published_seq FROM indexes WHERE id = ?)"
-            " AND text_hash NOT IN (SELECT text_hash FROM chunks WHERE index_id = ?)",
+            " AND NOT EXISTS (SELECT 1 FROM chunks c WHERE c.index_id = ? AND c.text_hash = v.text_hash)",
             (model_id, json.dumps(list(hashes)), index_id, index_id),
         )
 
