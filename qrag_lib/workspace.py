@@ -89,14 +89,7 @@ class Workspace:
 
     def validate(self, source: str | Path | Sequence[str | Path]) -> Verdicts:
         """What ingest would say of each file, without taking any."""
-        from qrag_lib.rag.documents import validate
-
-        verdicts: list[Verdict] = []
-        with progress_bars.shown() as tell:
-            for verdict in validate(source, self._limits()):
-                verdicts.append(verdict)
-                tell("read", len(verdicts))
-        return Verdicts(tuple(verdicts))
+        return validate(source, self.settings)
 
     def ingest(
         self,
@@ -119,7 +112,11 @@ class Workspace:
         from qrag_lib.rag.sources import open_source
 
         opened = open_source(source, include=include, limit=limit)
-        with self._writing(_("ingesting")), self._telling(on_progress) as tell, Reader(self._limits()) as reader:
+        with (
+            self._writing(_("ingesting")),
+            self._telling(on_progress) as tell,
+            Reader(_limits(self.settings)) as reader,
+        ):
             return self._indexer.ingest(opened, reader, tell, delete_missing=delete_missing)
 
     def reindex(self, *, on_progress: Progress | None = None) -> IngestReport:
@@ -161,7 +158,7 @@ class Workspace:
             self.dense,
             self.embedders.of,
             question,
-            k=k or self.settings.top_k,
+            k=self.settings.top_k if k is None else k,
             filters=filters,
             mode=mode,
             rerank=rerank,
@@ -185,7 +182,7 @@ class Workspace:
         index = self.catalog.indexes.active()
         embedding = self.embedders.of(index) if index else None
         with self.catalog.snapshot():  # a document that is forgotten meanwhile is still there for this answer
-            hits = self.search(question, k or max(self.settings.top_k, READ), filters)
+            hits = self.search(question, max(self.settings.top_k, READ) if k is None else k, filters)
             answer = ask(question, hits, self.catalog.documents.text, embedding, threshold=chosen)
             return placed(answer, self.catalog.documents.load)
 
@@ -207,7 +204,7 @@ class Workspace:
             question,
             document=document,
             phrase=phrase,
-            k=k or self.settings.top_k,
+            k=self.settings.top_k if k is None else k,
             filters=filters,
         )
 
@@ -246,7 +243,9 @@ class Workspace:
         """A LlamaIndex `BaseRetriever` over this workspace."""
         from qrag_lib.rag.retriever import QragRetriever
 
-        return QragRetriever(self.catalog, self.dense, self.embedders.of, k=k or self.settings.top_k, **options)
+        return QragRetriever(
+            self.catalog, self.dense, self.embedders.of, k=self.settings.top_k if k is None else k, **options
+        )
 
     # -- looking -----------------------------------------------------------------------------
 
@@ -304,11 +303,24 @@ class Workspace:
         with progress_bars.shown() as tell:
             yield tell
 
-    def _limits(self) -> Any:
-        from qrag_lib.rag.documents import Limits
 
-        s = self.settings
-        return Limits(file_bytes=int(s.max_file_mib * 2**20), seconds=s.max_read_s, memory_mib=int(s.max_read_mib))
+def validate(source: str | Path | Sequence[str | Path], settings: Settings) -> Verdicts:
+    """The verdicts on files that need not belong to a workspace, within the limits of the settings."""
+    from qrag_lib.rag import documents
+
+    verdicts: list[Verdict] = []
+    with progress_bars.shown() as tell:
+        for verdict in documents.validate(source, _limits(settings)):
+            verdicts.append(verdict)
+            tell("read", len(verdicts))
+    return Verdicts(tuple(verdicts))
+
+
+def _limits(settings: Settings) -> Any:
+    from qrag_lib.rag.documents import Limits
+
+    file_bytes = int(settings.max_file_mib * 2**20)
+    return Limits(file_bytes=file_bytes, seconds=settings.max_read_s, memory_mib=int(settings.max_read_mib))
 
 
 def _make(folder: Path, create: bool) -> None:

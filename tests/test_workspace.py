@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from qrag_lib.errors import NotFound, WorkspaceDamaged, WorkspaceNotFound
+from qrag_lib.errors import NotFound, QragError, WorkspaceDamaged, WorkspaceNotFound
 from qrag_lib.settings import Settings
 from qrag_lib.types import Document, text_hash
 from qrag_lib.workspace import Workspace
@@ -200,3 +200,9 @@ def test_an_index_answers_with_its_own_prefixes_until_the_new_one_is_built(
         index = other.catalog.indexes.active()
         assert index is not None and index.config.query_prefix == "query: "
     assert len(workspace.search("rei de Roma", 3)) == 3
+
+
+def test_no_passages_at_all_is_refused_and_not_taken_for_the_default(workspace: Workspace) -> None:
+    for verb in (workspace.search, workspace.ask):
+        with pytest.raises(QragError, match="0"):
+            verb("rei de Roma", 0)

@@ -46,20 +46,9 @@ def ingest(options: Namespace) -> object:
 
 def validate(options: Namespace) -> object:
     """Say which files could be ingested; no workspace is needed for it."""
-    from qrag_lib.progress import shown
-    from qrag_lib.rag.documents import Limits, validate
-    from qrag_lib.types import Verdicts
+    from qrag_lib.workspace import validate
 
-    found = _settings(options)
-    limits = Limits(
-        file_bytes=int(found.max_file_mib * 2**20), seconds=found.max_read_s, memory_mib=int(found.max_read_mib)
-    )
-    with shown() as tell:
-        verdicts = []
-        for verdict in validate(options.source, limits):
-            verdicts.append(verdict)
-            tell("read", len(verdicts))
-    return Verdicts(tuple(verdicts))
+    return validate(_source(options), _settings(options))
 
 
 def search(options: Namespace) -> object:
