@@ -14,6 +14,11 @@
     │   ├── WorkspaceDamaged    the catalogue cannot be read
     │   └── DiskFull            no room for what was asked
     ├── ModelError              a model cannot be loaded, or is not the one the index was made with
+    │   ├── ModelRefused        its files lie about themselves, or could run code
+    │   ├── ModelDamaged        a file of it is missing, short, or holds other bytes
+    │   ├── ModelTooLarge       no plan fits the memory that there is
+    │   ├── ModelUnavailable    a server, a worker or the hub does not answer; trying again may help
+    │   └── GenerationFailed    a model began to answer and could not go on
     ├── EvaluationError         a question set or a comparison that means nothing
     └── RunFailed               a notebook stopped before its end
 
@@ -85,6 +90,30 @@ class DiskFull(WorkspaceError):
 
 class ModelError(QragError):
     """A model cannot be loaded, or is not the one the index was made with."""
+
+
+class ModelRefused(ModelError):
+    """A model's files lie about themselves, or could run code; nothing of them was loaded."""
+
+
+class ModelDamaged(ModelError):
+    """A file of a model is missing, short, or holds other bytes than it should; `path` names it."""
+
+    def __init__(self, message: str, *, path: str = "", hint: str | None = None) -> None:
+        super().__init__(message, hint=hint)
+        self.path = path
+
+
+class ModelTooLarge(ModelError):
+    """No plan to load the model fits the memory that there is."""
+
+
+class ModelUnavailable(ModelError):
+    """A server, a worker or the hub does not answer; trying again may help."""
+
+
+class GenerationFailed(ModelError):
+    """A model began to answer and could not go on; what it had written is lost or cut."""
 
 
 class EvaluationError(QragError):
