@@ -294,6 +294,22 @@ print(json.dumps({"deleted": r.deleted, "refused": refused, "unchanged": r.uncha
     return json.loads(ended.stdout)
 
 
+def test_no_statement_of_an_ingest_walks_through_a_whole_table(workspace: Workspace) -> None:
+    records = [{"id": f"r{n}", "text": f"O rio {n} corre para o mar."} for n in range(5)]
+    statements: set[str] = set()
+    connection = workspace.catalog.database._connection
+    connection.set_trace_callback(statements.add)
+    workspace.ingest(records)
+    workspace.ingest([{"id": "r1", "text": "O rio secou."}, *records[2:]])
+    connection.set_trace_callback(None)
+    asked = [sql for sql in statements if sql.startswith(("SELECT", "INSERT", "UPDATE", "DELETE"))]
+    asked.remove("DELETE FROM vectors WHERE text_hash NOT IN (SELECT text_hash FROM chunks)")  # once, at the end
+    plans = {sql: [row[3] for row in connection.execute(f"EXPLAIN QUERY PLAN {sql}")] for sql in asked}
+    growing = ("SCAN documents", "SCAN chunks", "SCAN indexed", "SCAN texts", "SCAN vectors")
+    assert len(plans) > 10
+    assert [sql for sql, plan in plans.items() if any(step in growing for step in plan)] == []
+
+
 def test_records_are_added_changed_renamed_and_deleted(workspace: Workspace, tmp_path: Path) -> None:
     file = tmp_path / "records.jsonl"
 

@@ -68,7 +68,10 @@ class Chunks:
 
     def held_by(self, document_id: str) -> list[str]:
         """Ids of the indexes that hold some version of the document."""
-        sql = "SELECT index_id FROM indexed WHERE document_id = ?"
+        sql = (
+            "SELECT id FROM indexes WHERE EXISTS"
+            " (SELECT 1 FROM indexed WHERE index_id = indexes.id AND document_id = ?)"
+        )
         return [row[0] for row in self._database.read(sql, (document_id,))]
 
     def purge(self, index_id: str) -> None:
