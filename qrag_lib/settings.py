@@ -15,7 +15,15 @@ from qrag_lib.i18n import N_, _
 
 PREFIX = "QRAG_"
 FILE = "qrag.toml"
-ALIASES = {"EMBED_MODEL_NAME": "embedding_model"}
+ALIASES = {
+    "EMBED_MODEL_NAME": "embedding_model",
+    "MODEL_PATH": "model_path",
+    "LLAMA_CPP_PATH": "llama_cpp_path",
+    "OPENAI_API_KEY": "openai_api_key",
+    "LOW_CPU_MEM_USAGE": "low_cpu_mem_usage",
+    "USE_SAFETENSORS": "use_safetensors",
+    "DEVICE_MAP": "device_map",
+}
 NOT_SETTINGS = ("QRAG_CI", "QRAG_TEST_")
 QUIET = {
     "HF_HUB_OFFLINE": "1",
@@ -24,18 +32,25 @@ QUIET = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "ANONYMIZED_TELEMETRY": "False",
     "DO_NOT_TRACK": "1",
+    "DISABLE_TELEMETRY": "1",
+    "DISABLE_SAFETENSORS_CONVERSION": "1",  # else transformers asks a server to convert a .bin checkpoint
+    "HF_HUB_DISABLE_EXPERIMENTAL_WARNING": "1",
+    "HF_HUB_DISABLE_IMPLICIT_TOKEN": "1",
+    "HF_HUB_DISABLE_SYMLINKS_WARNING": "1",
     "TOKENIZERS_PARALLELISM": "false",
 }
 
 Language = Literal["en", "pt_BR"]
+DeviceMap = Literal["auto", "cpu", "cuda", "disk"]
 
 
 @dataclass(frozen=True, slots=True)
 class Meaning:
-    """What a setting is, and the limits of its value as pydantic names them."""
+    """What a setting is, and the limits of its value as pydantic names them. secret: never shown."""
 
     text: str
     limits: Mapping[str, Any] = field(default_factory=dict)
+    secret: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,7 +78,60 @@ class Settings:
     max_file_mib: Annotated[float, Meaning(N_("largest file that is read, in MiB"), {"gt": 0})] = 100.0
     max_read_s: Annotated[float, Meaning(N_("longest reading of one file, in seconds"), {"gt": 0})] = 20.0
     max_read_mib: Annotated[float, Meaning(N_("memory that reading one file may take, in MiB"), {"gt": 0})] = 500.0
+    model: Annotated[
+        str, Meaning(N_("language model: auto:, extractive:, offload:, gguf: or openai: and its place"))
+    ] = "auto:"
+    model_path: Annotated[
+        Path | None, Meaning(N_("GGUF file or model folder that auto: takes; unset: what models_cache holds"))
+    ] = None
+    llama_cpp_path: Annotated[
+        Path | None, Meaning(N_("llama.cpp program for gguf:; unset: the package llama-cpp-python"))
+    ] = None
+    openai_url: Annotated[str, Meaning(N_("OpenAI-compatible server that auto: takes, such as http://host/v1"))] = ""
+    openai_api_key: Annotated[str, Meaning(N_("key that an OpenAI-compatible server is sent"), secret=True)] = field(
+        default="", repr=False
+    )
+    models_cache: Annotated[
+        Path | None, Meaning(N_("folder of the downloaded models; unset: models_cache in the workspace"))
+    ] = None
+    offload_folder: Annotated[
+        Path | None, Meaning(N_("folder of what a model computes beyond memory; unset: offload in models_cache"))
+    ] = None
+    model_memory_mib: Annotated[
+        float | None, Meaning(N_("memory that a model may take, in MiB; unset: what is free"), {"gt": 0})
+    ] = None
+    model_context: Annotated[
+        int, Meaning(N_("tokens of prompt and answer together that memory is planned for"), {"ge": 16})
+    ] = 2048
+    low_cpu_mem_usage: Annotated[
+        bool, Meaning(N_("a model larger than the memory is read from disk as it computes; false: it is refused"))
+    ] = True
+    use_safetensors: Annotated[
+        bool, Meaning(N_("of a model in both forms take the safetensors; one that has only .bin is read from that"))
+    ] = True
+    device_map: Annotated[
+        DeviceMap, Meaning(N_("auto: as planned; cpu: no GPU; cuda: a GPU or nothing; disk: hold no weights in memory"))
+    ] = "auto"
+    min_free_disk_gib: Annotated[
+        float, Meaning(N_("disk that must be free before a model is downloaded, in GiB"), {"ge": 0})
+    ] = 10.0
+    prefix_cache_mib: Annotated[
+        float, Meaning(N_("disk for prompts already computed, in MiB; 0: none is kept"), {"ge": 0})
+    ] = 4096.0
+    worker_idle_s: Annotated[
+        float, Meaning(N_("seconds after which a model that nobody asks leaves the memory"), {"gt": 0})
+    ] = 600.0
     lang: Annotated[Language | None, Meaning(N_("language of the interface: en or pt_BR; unset: the locale"))] = None
+
+    @property
+    def models_folder(self) -> Path:
+        """Where downloaded models are."""
+        return self.models_cache or self.workspace / "models_cache"
+
+    @property
+    def computed_folder(self) -> Path:
+        """Where a model keeps what it computed: its attention over long texts, prompts that come again."""
+        return self.offload_folder or self.models_folder / "offload"
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,9 +144,10 @@ class Origin:
 
 
 def quiet() -> None:
-    """Switch off telemetry, calls home and downloads, unless the environment says otherwise."""
+    """Switch off telemetry, calls home and downloads, unless the environment or `.env` says otherwise."""
+    written = _dotenv_values(Path(".env"))
     for name, value in QUIET.items():
-        os.environ.setdefault(name, value)
+        os.environ.setdefault(name, written.get(name) or value)
     package = find_spec("llama_index")
     for folder in package.submodule_search_locations or () if package else ():
         cache = Path(folder, "core", "_static", "tiktoken_cache")
@@ -121,15 +190,21 @@ def origins(workspace: str | Path | None = None) -> Iterator[Origin]:
     yield from outer
 
 
+def secrets() -> frozenset[str]:
+    """The names of the settings whose values are never shown."""
+    return frozenset(name for name, (_kind, meaning) in _typed().items() if meaning.secret)
+
+
 def known() -> tuple[str, ...]:
     """The names of all settings."""
     return tuple(f.name for f in fields(Settings))
 
 
 def described() -> Iterator[tuple[str, str, str]]:
-    """(name, environment variable, what it is) of each setting, the last in the interface language."""
+    """(name, environment variables, what it is) of each setting, the last in the interface language."""
+    also = {name: f", {variable}" for variable, name in ALIASES.items()}
     for name, (_kind, meaning) in _typed().items():
-        yield name, PREFIX + name.upper(), _(meaning.text)
+        yield name, PREFIX + name.upper() + also.get(name, ""), _(meaning.text)
 
 
 def _language(value: str) -> Language:
@@ -146,10 +221,15 @@ def _environment(variables: Mapping[str, str | None], place: str) -> Iterator[Or
 
 
 def _dotenv(path: Path) -> Iterator[Origin]:
-    if path.is_file():
-        from dotenv import dotenv_values
+    yield from _environment(_dotenv_values(path), f"{path}: ")
 
-        yield from _environment(dotenv_values(path), f"{path}: ")
+
+def _dotenv_values(path: Path) -> Mapping[str, str | None]:
+    if not path.is_file():
+        return {}
+    from dotenv import dotenv_values
+
+    return dotenv_values(path)
 
 
 def _file(path: Path) -> Iterator[Origin]:
@@ -184,7 +264,7 @@ def _model() -> Any:
     columns: dict[str, Any] = {
         name: (kind, Field(getattr(Settings, name), **meaning.limits)) for name, (kind, meaning) in _typed().items()
     }
-    return create_model("Settings", __config__=ConfigDict(extra="forbid"), **columns)
+    return create_model("Settings", __config__=ConfigDict(extra="forbid", protected_namespaces=()), **columns)
 
 
 def _validated(found: Mapping[str, Origin]) -> Settings:

@@ -7,6 +7,7 @@ from argparse import SUPPRESS, Action, ArgumentParser, ArgumentTypeError, Namesp
 from collections.abc import Iterable, Sequence
 from typing import Any, NoReturn
 
+from qrag_lib.cli import model
 from qrag_lib.cli.exits import Exit, listed
 from qrag_lib.i18n import _
 from qrag_lib.show import line
@@ -82,7 +83,7 @@ class _Formatter(RawDescriptionHelpFormatter):
     def _format_action(self, action: Action) -> str:
         text = super()._format_action(action)
         # the commands stand under their title; the word "command" above them says nothing
-        return text.split("\n", 1)[1] if action.dest == "verb" else text
+        return text.split("\n", 1)[1] if action.dest in ("verb", "model_verb") else text
 
 
 class _Parser(ArgumentParser):
@@ -121,6 +122,7 @@ def _parser() -> ArgumentParser:
     verbs = parser.add_subparsers(dest="verb", prog="qrag", metavar=_("command"), required=True, title=_("commands"))
     for add in (_add_sources, _add_questions, _add_documents, _add_upkeep):
         add(verbs)
+    model.add(verbs, _verb)
     codes = "\n".join(listed())
     parser.epilog = f"{_('exit codes')}:\n{codes}\n\n" + _("`qrag COMMAND --help` says more of each command.")
     return parser

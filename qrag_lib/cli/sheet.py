@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from qrag_lib.i18n import _
 from qrag_lib.show import table_text
 
+HIDDEN = "•••"
+
 
 @dataclass(frozen=True, slots=True)
 class Row:
@@ -44,11 +46,12 @@ class Documented(Sheet):
 
 def sheet(workspace: str | None = None, *, markdown: bool = False) -> Sheet:
     """The settings that hold for a workspace; `markdown` gives the defaults, whatever is set here."""
-    from qrag_lib.settings import Settings, described, load_settings, origins
+    from qrag_lib.settings import Settings, described, load_settings, origins, secrets
 
     found = Settings() if markdown else load_settings(workspace)
     places = {} if markdown else {origin.name: origin.place for origin in origins(workspace)}
-    rows = (Row(n, getattr(found, n), places.get(n, ""), variable, text) for n, variable, text in described())
+    values = {n: HIDDEN if n in secrets() and getattr(found, n) else getattr(found, n) for n, _v, _t in described()}
+    rows = (Row(n, values[n], places.get(n, ""), variable, text) for n, variable, text in described())
     return (Documented if markdown else Sheet)(tuple(rows))
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from qrag_lib.cli import model
 from qrag_lib.cli.sheet import sheet
 
 if TYPE_CHECKING:
@@ -48,7 +49,7 @@ def validate(options: Namespace) -> object:
     """Say which files could be ingested; no workspace is needed for it."""
     from qrag_lib.workspace import validate
 
-    return validate(_source(options), _settings(options))
+    return validate(_source(options), settings_of(options))
 
 
 def search(options: Namespace) -> object:
@@ -125,7 +126,7 @@ def demo(options: Namespace) -> object:
     """Build a workspace from the samples and ask it."""
     from qrag_lib.demo import run
 
-    return run(_settings(options))
+    return run(settings_of(options))
 
 
 VERBS: Mapping[str, Verb] = {
@@ -143,17 +144,19 @@ VERBS: Mapping[str, Verb] = {
     "reindex": reindex,
     "settings": settings,
     "demo": demo,
+    "model": model.run,
 }
 
 
 def _open(options: Namespace, *, create: bool = False, write: bool = False) -> Workspace:
     from qrag_lib.workspace import Workspace
 
-    found = _settings(options)
+    found = settings_of(options)
     return Workspace.open(found.workspace, create=create, read_only=not (create or write), settings=found)
 
 
-def _settings(options: Namespace) -> Settings:
+def settings_of(options: Namespace) -> Settings:
+    """The settings that hold for the command; the interface speaks their language from here on."""
     from qrag_lib.settings import load_settings, use_language
 
     found = load_settings(options.workspace)
