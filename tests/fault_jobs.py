@@ -134,6 +134,12 @@ def search(workspace: str, questions: list[str], k: int = 5) -> list[Any]:
         return [[(h.chunk.document_name, h.chunk.text, round(h.score, 6)) for h in w.search(q, k)] for q in questions]
 
 
+def quotes(workspace: str, questions: list[str]) -> list[list[str]]:
+    """For each question what an answer quotes, however unsure."""
+    with opened(workspace) as w:
+        return [[c.quote for c in w.ask(q, threshold=0).citations] for q in questions]
+
+
 def look(workspace: str) -> dict[str, Any]:
     """What a person sees who opens it."""
     with opened(workspace) as w:

@@ -246,7 +246,7 @@ def test_a_cell_that_was_interrupted_can_be_run_again(
 
 @pytest.mark.parametrize("left", ["closed", "killed"])
 @pytest.mark.parametrize("by", ["attribute", "mount"])
-def test_a_workspace_that_cannot_be_written_is_searched(
+def test_a_workspace_that_cannot_be_written_is_searched_and_asked(
     crew: Crew, source: Path, unbroken: dict[str, Any], tmp_path: Path, by: str, left: str
 ) -> None:
     workspace = shutil.copytree(unbroken["workspace"], tmp_path / "w")
@@ -260,6 +260,7 @@ def test_a_workspace_that_cannot_be_written_is_searched(
     with unwritable(workspace, by):
         assert len(crew.do("look", workspace)["names"]) == 100 + (left == "killed")
         assert crew.do("search", workspace, QUESTIONS)[0]
+        assert crew.do("quotes", workspace, QUESTIONS)[0]
         refused = crew.do("ingest", workspace, source)
         assert refused["error"] == "WorkspaceReadOnly"
         assert "right to write" in refused["hint"]
