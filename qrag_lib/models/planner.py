@@ -1,0 +1,174 @@
+"""Which way of loading a model fits the memory that there is: the first that does, the fastest first."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+from qrag_lib import show
+from qrag_lib.i18n import _
+from qrag_lib.models.footprint import Footprint
+from qrag_lib.models.load_plan import Device, LoadPlan, Mode
+from qrag_lib.models.memory import Memory
+
+MIB = 2**20
+
+RUNTIME_BYTES = 370_000_000  # python, torch and transformers, measured: 272 MB of their own and 98 MB of code
+VOCABULARY_BYTES = 290  # a token of the tokenizer; measured: 29 MB for 100,000
+MARGIN, MOST_MARGIN = 0.05, 256 * MIB  # left alone, for what was not foreseen
+KV_WINDOW = 16 * MIB  # of the attention's file that is mapped at once
+LEAST_RESIDENT = 64 * MIB  # fewer weights in memory are not worth their bookkeeping
+BLOCK_BYTES = 8 * MIB
+# (tokens of the prompt computed at once, blocks of the ring), roomy first; each chunk of a prompt costs a pass
+STEPS = ((512, 4), (256, 4), (128, 3), (64, 3))
+CHUNK_SHARE = 1 / 8  # of the memory that a chunk above the smallest may take
+
+
+@dataclass(frozen=True)
+class Planner:
+    """What a plan is made of; `plan` tries the modes in order."""
+
+    folder: Path
+    footprint: Footprint
+    memory: Memory
+    memory_bytes: int
+    context: int
+    device: Device
+    may_stream: bool
+    computed: Path
+
+    @property
+    def usable(self) -> int:
+        """Memory less what is left alone."""
+        return self.memory_bytes - _margin(self.memory_bytes)
+
+    @property
+    def kv_bytes(self) -> int:
+        """Keys and values of the whole context."""
+        return self.context * self.footprint.kv_token_bytes
+
+    @property
+    def process_bytes(self) -> int:
+        """The process before it holds any weights, its tokenizer with it."""
+        return RUNTIME_BYTES + VOCABULARY_BYTES * self.footprint.vocabulary
+
+    def plan(self) -> LoadPlan:
+        """The first way that fits."""
+        if self.device == "cuda" and not self.memory.gpu:
+            return self._refused(
+                0, _("there is no GPU that torch can use"), _("QRAG_DEVICE_MAP=auto takes what there is")
+            )
+        chunk = min(self.context, STEPS[0][0])
+        whole = self.process_bytes + self.footprint.weights_bytes + self.kv_bytes + self._activations(chunk)
+        if self.device != "disk" and whole <= self.usable:
+            return self._made(
+                "memory", whole, _("all of it fits in memory"), chunk, resident=self.footprint.weights_bytes
+            )
+        if not self.may_stream:
+            hint = _("LOW_CPU_MEM_USAGE=true reads from disk what does not fit")
+            return self._too_large(whole, hint)
+        return self._streamed()
+
+    def _streamed(self) -> LoadPlan:
+        for chunk, blocks in STEPS:
+            chunk = min(self.context, chunk)
+            base = self.process_bytes + blocks * BLOCK_BYTES + self._activations(chunk)
+            small = (chunk, blocks) == STEPS[-1]
+            roomy = self._activations(chunk) <= CHUNK_SHARE * self.memory_bytes or small
+            if roomy and base + self._window() <= self.usable:
+                return self._filled(base, chunk, blocks)
+        return self._too_large(base + self._window(), _("free memory, or ask a model on a server: openai:URL"))
+
+    def _filled(self, base: int, chunk: int, blocks: int) -> LoadPlan:
+        """What is left goes to the keys and values, where all of them fit, and then to weights."""
+        on_disk = base + self.kv_bytes > self.usable
+        kept = self._window() if on_disk else self.kv_bytes
+        room = min(self.usable - base - kept, self.footprint.linear_bytes)
+        resident = room if room >= LEAST_RESIDENT and self.device != "disk" else 0
+        if on_disk and (free := _free(self.computed)) < self.kv_bytes:
+            return self._no_disk(free)
+        mode: Mode = "partial" if resident else "streamed"
+        return self._made(
+            mode, base + kept + resident, self._why(resident), chunk, blocks, resident=resident, on_disk=on_disk
+        )
+
+    def _why(self, resident: int) -> str:
+        if self.device == "disk":
+            return _("DEVICE_MAP=disk: all weights are read from disk at every token")
+        if not resident:
+            return _("no weights fit in memory: all are read from disk at every token")
+        share = show.percent(resident / self.footprint.linear_bytes)
+        return _("{part} of the weights fit in memory, the rest is read from disk at every token").format(part=share)
+
+    def _made(
+        self,
+        mode: Mode,
+        peak: int,
+        reason: str,
+        chunk: int,
+        blocks: int = 0,
+        *,
+        resident: int = 0,
+        on_disk: bool = False,
+        hint: str = "",
+    ) -> LoadPlan:
+        streamed = self.footprint.linear_bytes - resident if mode in ("partial", "streamed") else 0
+        return LoadPlan(
+            model=str(self.folder),
+            mode=mode,
+            device="cpu",
+            reason=reason,
+            weights_bytes=self.footprint.weights_bytes,
+            resident_bytes=resident,
+            streamed_bytes=streamed,
+            peak_bytes=peak,
+            memory_bytes=self.memory_bytes,
+            context=self.context,
+            kv_bytes=self.kv_bytes,
+            kv_on_disk=on_disk,
+            prefill_chunk=chunk,
+            ring_bytes=blocks * BLOCK_BYTES,
+            block_bytes=BLOCK_BYTES,
+            bytes_per_token=streamed + (self.kv_bytes if on_disk else 0),
+            bandwidth=None,
+            seconds_per_token=None,
+            hint=hint,
+        )
+
+    def _refused(self, least: int, reason: str, hint: str) -> LoadPlan:
+        return self._made("refused", least, reason, 0, hint=hint)
+
+    def _too_large(self, need: int, hint: str) -> LoadPlan:
+        least = _with_margin(need)
+        reason = _("{model} needs {need} of memory at the least, and {there} are there").format(
+            model=self.folder.name, need=show.size(least), there=show.size(self.memory_bytes)
+        )
+        return self._refused(least, reason, hint)
+
+    def _no_disk(self, free: int) -> LoadPlan:
+        reason = _("the attention over {n} tokens needs {need} of disk in {folder}, and {free} are free").format(
+            n=self.context, need=show.size(self.kv_bytes), folder=self.computed, free=show.size(free)
+        )
+        return self._refused(0, reason, _("set QRAG_OFFLOAD_FOLDER to a larger disk, or a smaller QRAG_MODEL_CONTEXT"))
+
+    def _activations(self, chunk: int) -> int:
+        return chunk * self.footprint.activation_token_bytes
+
+    def _window(self) -> int:
+        return min(KV_WINDOW, self.kv_bytes)
+
+
+def _margin(memory_bytes: int) -> int:
+    return min(int(memory_bytes * MARGIN), MOST_MARGIN)
+
+
+def _with_margin(need: int) -> int:
+    """The memory of which `need` is left when the margin is taken off."""
+    return min(int(need / (1 - MARGIN)), need + MOST_MARGIN)
+
+
+def _free(folder: Path) -> int:
+    """Free bytes of the disk that a folder is on, or will be."""
+    there = next(path for path in (folder.absolute(), *folder.absolute().parents) if path.exists())
+    return shutil.disk_usage(there).free
