@@ -6,12 +6,14 @@
     %ingest ~/papers                read documents and index them
     %search opening hours           passages that fit
     %ask When does it open?         an answer in quotes; also %%ask, with the question below
+    %ask --model ADDRESS When ...?  an answer that a language model writes, checked against the documents
 
 What stands behind a magic is data: `$name` and `{name}` in a question are not replaced.
 """
 
 from __future__ import annotations
 
+import re
 import shlex
 from collections.abc import Callable
 from functools import wraps
@@ -104,8 +106,9 @@ class Verbs(Magics):
     @no_var_expand
     @_calmly
     def ask(self, given: str, cell: str | None = None) -> object:
-        """An answer in quotes from the documents, or a refusal."""
-        return self.workspace.ask(_question(given, cell))
+        """An answer in quotes from the documents, or a refusal; `--model ADDRESS` in front lets a model write it."""
+        model, question = _model(given)
+        return self.workspace.ask(_question(question, cell), llm=model)
 
     @property
     def workspace(self) -> Workspace:
@@ -129,6 +132,16 @@ def _question(given: str, cell: str | None) -> str:
     if not question:
         raise QragError(_("there is no question"), hint=_("write it behind the magic: %ask When does it open?"))
     return question
+
+
+def _model(given: str) -> tuple[str | None, str]:
+    """The address behind `--model` at the beginning, and the rest of the line.
+
+    >>> _model("--model 'gguf:my models/a.gguf' Why?")
+    ('gguf:my models/a.gguf', 'Why?')
+    """
+    match = re.match(r"\s*--model[ =]\s*(?:\"([^\"]+)\"|'([^']+)'|(\S+))", given)
+    return (match[1] or match[2] or match[3], given[match.end() :].strip()) if match else (None, given)
 
 
 def _names(given: str) -> list[str]:

@@ -197,12 +197,30 @@ class Sentence:
         return bool(self.citations)
 
 
+@dataclass(frozen=True, slots=True)
+class Writing:
+    """What a model spent on an answer. counted: tokens are the model's own count, not an estimate.
+
+    cut: it was stopped by the room that was left for the answer. Seconds: to the first piece, and in all.
+    """
+
+    model: str
+    n_prompt_tokens: int
+    n_new_tokens: int
+    seconds_to_first: float
+    seconds: float
+    cut: bool = False
+    counted: bool = True
+
+
 @dataclass(frozen=True)
 class Answer:
     """An answer whose every quote can be checked, or a refusal, whose citations are what comes nearest.
 
     confidence: estimated probability that the documents answer the question, 0 to 1.
     generator: who wrote it; "extractive" means that no language model did.
+    writing: what a language model spent on it, were it refused afterwards. draft: all that the model
+    wrote, unchecked. failure: why the model that was asked did not answer; the quotes stand in for it.
     """
 
     question: str
@@ -214,11 +232,14 @@ class Answer:
     generator: str = "extractive"
     note: str = ""
     seconds: Mapping[str, float] = field(default_factory=dict)
+    writing: Writing | None = None
+    draft: str = ""
+    failure: str = ""
 
     @property
     def text(self) -> str:
-        """The sentences with the numbers of their citations in brackets."""
-        return " ".join(s.text + "".join(f" [{n}]" for n in s.citations) for s in self.sentences)
+        """The sentences with the numbers of their citations in brackets; `[?]` where there is no support."""
+        return " ".join(s.text + ("".join(f" [{n}]" for n in s.citations) or " [?]") for s in self.sentences)
 
     def __str__(self) -> str:
         return show.answer_text(self)

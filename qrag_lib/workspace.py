@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,23 +17,28 @@ from qrag_lib.rag.embedders import Embedders
 from qrag_lib.rag.indexer import Indexer
 from qrag_lib.rag.lock import writer
 from qrag_lib.rag.stores.dense import DenseIndex
+from qrag_lib.rag.writers import Writers
 from qrag_lib.settings import Settings, load_settings
 from qrag_lib.types import Answer, Document, Filter, Hits, IngestReport, Verdict, Verdicts
 
 if TYPE_CHECKING:
+    from llama_index.core.llms import LLM
     from llama_index.core.node_parser import NodeParser
 
+    from qrag_lib.models.generation import Engine
     from qrag_lib.rag.doctor import Diagnosis
     from qrag_lib.rag.evaluate import EvaluationReport
     from qrag_lib.rag.explain import Explanation
     from qrag_lib.rag.forget import Receipt
     from qrag_lib.rag.listing import DocumentTable
+    from qrag_lib.rag.live import OnText
     from qrag_lib.rag.question_sets import QuestionSet
     from qrag_lib.system import Status
 
 CATALOG = "catalog.db"
 CHROMA = "chroma"
 UPLOADS = "uploads"
+EXTRACTIVE = "extractive:"  # the address of what answers without a language model
 READ = 10  # passages that an answer is taken from; measured in experiments/answers
 EVALUATED = 50  # chunks a question of an evaluation brings, to be counted as documents
 
@@ -50,6 +56,7 @@ class Workspace:
         self.settings = settings
         self.dense = DenseIndex(catalog, path / CHROMA)
         self.embedders = Embedders()
+        self._writers = Writers(settings)
         self._indexer = Indexer(catalog, self.dense, settings, self.embedders, parser)
 
     @classmethod
@@ -82,6 +89,7 @@ class Workspace:
 
     def close(self) -> None:
         """Close the files; the workspace object cannot be used again."""
+        self._writers.close()
         self.dense.close()
         self.catalog.close()
 
@@ -170,21 +178,46 @@ class Workspace:
         k: int | None = None,
         filters: Mapping[str, Any] | Sequence[Filter] | None = None,
         threshold: float | None = None,
+        *,
+        llm: str | LLM | Engine | None = None,
+        on_text: OnText | None = None,
     ) -> Answer:
         """The sentences of the documents that answer, each with its citation; or a refusal.
 
-        No language model writes anything. k: passages that are read for it, 10 at least unless given.
-        threshold: confidence below which nothing is answered.
+        k: passages that are read for it, 10 at least unless given. threshold: confidence below which
+        nothing is answered. llm: a language model that writes the answer from the passages: an address
+        such as offload:FOLDER, or any LlamaIndex LLM; without one, no model writes anything. Its
+        sentences are compared with the documents, cited or marked as unsupported; where it fails, the
+        quotes answer in its place, and say so. on_text: is told each piece as the model writes it; a
+        notebook or terminal shows them of itself.
         """
         from qrag_lib.rag.answer import ask, placed
+        from qrag_lib.rag.generated import generate
+        from qrag_lib.rag.live import shown
 
         chosen = self.settings.refusal_threshold if threshold is None else threshold
         index = self.catalog.indexes.active()
         embedding = self.embedders.of(index) if index else None
+        quoting = llm is None or llm == EXTRACTIVE
         with self.catalog.snapshot():  # a document that is forgotten meanwhile is still there for this answer
             hits = self.search(question, max(self.settings.top_k, READ) if k is None else k, filters)
-            answer = ask(question, hits, self.catalog.documents.text, embedding, threshold=chosen)
-            return placed(answer, self.catalog.documents.load)
+            if quoting:
+                answer = ask(question, hits, self.catalog.documents.text, embedding, threshold=chosen)
+                return placed(answer, self.catalog.documents.load)
+            found = {hit.chunk.document_id: self.catalog.documents.load(hit.chunk.document_id) for hit in hits}
+        # a model may write for minutes: nobody waits for it to read or write the catalogue
+        with nullcontext(on_text) if on_text else shown() as tell:
+            answer = generate(
+                question,
+                hits,
+                lambda document_id: found[document_id].text,
+                embedding,
+                partial(self._writers.of, llm),
+                top_k=self.settings.top_k if k is None else k,
+                threshold=chosen,
+                on_text=tell,
+            )
+        return placed(answer, found.__getitem__)
 
     def explain(
         self,

@@ -167,6 +167,8 @@ def _add_questions(verbs: Any) -> None:
     ask = _verb(verbs, "ask", _("answer a question in quotes from the documents, or say that they do not hold it"))
     ask.add_argument("question", help=_("the question"))
     ask.add_argument("--threshold", type=float, metavar="P", help=_("refuse below this confidence, 0 to 1"))
+    model = _("let a model write it from the passages: offload:FOLDER, gguf:FILE, openai:URL, auto:")
+    ask.add_argument("--model", metavar=_("ADDRESS"), help=model)
     explain = _verb(verbs, "explain", _("say where a passage that should have been found was lost"))
     explain.add_argument("question", help=_("the question"))
     explain.add_argument("--document", metavar=_("NAME"), help=_("the document that should have been found"))

@@ -61,7 +61,9 @@ def search(options: Namespace) -> object:
 def ask(options: Namespace) -> object:
     """Answer a question, or refuse."""
     with _open(options) as workspace:
-        return workspace.ask(options.question, k=options.k, filters=options.filter, threshold=options.threshold)
+        return workspace.ask(
+            options.question, k=options.k, filters=options.filter, threshold=options.threshold, llm=options.model
+        )
 
 
 def explain(options: Namespace) -> object:

@@ -194,14 +194,14 @@ def _written(
     citations: list[Citation] = []
     for group in _groups(evidence, chosen):
         relative = float(np.exp(max(scores[id(c)] for c in group) - evidence.scores.max()))
-        citation = _citation(group, len(citations) + 1, evidence.confidence * relative, texts)
+        citation = cite(group, len(citations) + 1, evidence.confidence * relative, texts)
         if citation is not None:
             citations.append(citation)
             sentences += [Sentence(" ".join(c.text.split()), (citation.number,)) for c in group]
     return tuple(sentences), tuple(citations)
 
 
-def _citation(group: Sequence[Candidate], number: int, score: float, texts: Callable[[str], str]) -> Citation | None:
+def cite(group: Sequence[Candidate], number: int, score: float, texts: Callable[[str], str]) -> Citation | None:
     """Where the group stands; None where the document's text no longer has its sentences there."""
     first, last = group[0], group[-1]
     text = texts(first.document_id)

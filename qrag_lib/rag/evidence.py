@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
@@ -118,10 +118,11 @@ def term_weights(question: Question, found: Sequence[Candidate]) -> Array:
 def matches(question: Question, stems: Sequence[str]) -> Array:
     """For each term of the question how well the text has it: 1.0 the stem, less for a word of the same root."""
     known = set(stems)
-    return np.array([_match(stem, known) for stem in question.stems])
+    return np.array([match(stem, known) for stem in question.stems])
 
 
-def _match(stem: str, known: set[str]) -> float:
+def match(stem: str, known: Collection[str]) -> float:
+    """How well a text with these stems has the stem: 1.0 where it is there, less for a word of the same root."""
     if stem in known:
         return 1.0
     if len(stem) < 5 or stem.isdigit():

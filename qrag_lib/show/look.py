@@ -19,6 +19,10 @@ STYLE = """<style>
 .qrag .say { font-size: 1.08em; line-height: 1.65; margin: .2em 0 .8em }
 .qrag .soft { color: var(--soft); font-size: .9em }
 .qrag .text { white-space: pre-wrap }
+.qrag .bare {
+  color: var(--soft); font-style: italic;
+  text-decoration: underline wavy color-mix(in srgb, #d9480f 60%, transparent) 1px; text-underline-offset: 3px;
+}
 .qrag .panel {
   border-left: 3px solid var(--accent); border-radius: 0 4px 4px 0;
   background: var(--wash); padding: .6em .9em; margin: .35em 0;

@@ -75,8 +75,9 @@ def _sentences(answer: Answer) -> str:
 
 def _sentence(sentence: Sentence, known: dict[int, Citation]) -> str:
     numbers = "".join(_citation(known[n]) for n in sentence.citations if n in known)
-    unsupported = "" if sentence.supported else f' <span class="soft">({escape(_("without support"))})</span>'
-    return escape(sentence.text) + numbers + unsupported
+    if sentence.supported:
+        return escape(sentence.text) + numbers
+    return f'<span class="bare">{escape(sentence.text)} <b>({escape(_("without support"))})</b></span>'
 
 
 def _citation(citation: Citation) -> str:
@@ -103,7 +104,15 @@ def _sources(citations: Sequence[Citation]) -> str:
 def _refusal(answer: Answer) -> str:
     panel = panel_html(wording.refused(), wording.next_step(answer), calm=True)
     near = _folded(_("the nearest passages"), "".join(_near(c) for c in answer.citations))
-    return str(panel) + (near if answer.citations else "")
+    return str(panel) + (near if answer.citations else "") + _draft(answer)
+
+
+def _draft(answer: Answer) -> str:
+    """What the model wrote and nothing supports, for whoever unfolds it."""
+    if answer.writing is None or not answer.draft:
+        return ""
+    summary = _("what {model} wrote, without support").format(model=line(answer.generator))
+    return _folded(summary, f'<div class="text bare">{escape(answer.draft)}</div>')
 
 
 def _near(citation: Citation) -> str:

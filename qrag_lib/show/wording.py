@@ -10,7 +10,7 @@ from qrag_lib.show.figures import duration, number, percent
 from qrag_lib.show.neutral import line
 
 if TYPE_CHECKING:
-    from qrag_lib.types import Answer, Chunk, Citation, Document, Hits, IngestReport, Verdicts
+    from qrag_lib.types import Answer, Chunk, Citation, Document, Hits, IngestReport, Verdicts, Writing
 
 
 def place(of: Chunk | Citation) -> str:
@@ -28,12 +28,35 @@ def described(document: Document) -> str:
 
 
 def author(answer: Answer) -> str:
-    """Who wrote the answer; an answerer may say it in its own words."""
+    """Who wrote the answer, and what of it has no support; an answerer may say it in its own words."""
+    if answer.writing is not None:
+        return " ".join([_written(answer.writing), *unsupported(answer), *([answer.note] if answer.note else [])])
     if answer.note:
         return answer.note
     if answer.generator == "extractive":
         return _("Quoted from the documents; no language model wrote it.")
     return _("Written by {model}.").format(model=answer.generator)
+
+
+def _written(writing: Writing) -> str:
+    tokens = number(writing.n_new_tokens) if writing.counted else _("about {n}").format(n=number(writing.n_new_tokens))
+    said = _("Written by {model}: {n} tokens in {time}. Its sentences were compared with the documents afterwards.")
+    cut = _("It was cut there, for want of room.")
+    text = said.format(model=line(writing.model), n=tokens, time=duration(writing.seconds))
+    return f"{text} {cut}" if writing.cut else text
+
+
+def unsupported(answer: Answer) -> list[str]:
+    """How many sentences nothing in the documents supports; empty where there are none."""
+    n = sum(not sentence.supported for sentence in answer.sentences)
+    if not n:
+        return []
+    said = ngettext(
+        "{n} of its {all} sentences has no support in the documents.",
+        "{n} of its {all} sentences have no support in the documents.",
+        n,
+    )
+    return [said.format(n=number(n), all=number(len(answer.sentences)))]
 
 
 def confidence(answer: Answer) -> str:
@@ -128,6 +151,8 @@ def stage(name: str) -> str:
         "fusion": _("fusion"),
         "rerank": _("reranking"),
         "evidence": _("evidence"),
+        "write": _("writing"),
+        "align": _("comparing with the documents"),
     }
     return known.get(name, name)
 

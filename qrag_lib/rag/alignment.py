@@ -1,0 +1,246 @@
+"""Which sentences of the documents stand behind a sentence that a model wrote, by a measure of our own.
+
+What a model claims of its sources counts nothing here. A number, a name or a denial that the source
+does not share settles it; the rest is weighed: rare words in common, longest run of words, cosine.
+It tells wording that the source bears from wording that it does not; it is no logical entailment.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import pairwise
+from math import log1p
+from typing import TYPE_CHECKING, Final, Literal
+
+import numpy as np
+
+from qrag_lib.rag.asking import Question, tokens
+from qrag_lib.rag.evidence import GAP, Array, Candidate, match
+from qrag_lib.rag.statements import Statement, opposed
+
+if TYPE_CHECKING:
+    from qrag_lib.rag.answer import Encoder
+
+Reason = Literal["", "nothing", "number", "name", "denial", "weak"]
+
+CONSIDERED: Final = 4  # stretches a sentence that the embedder reads
+AROUND: Final = 1_000  # characters on both sides whose words may name what the stretch speaks of
+SAME_NAME: Final = 0.8  # likeness of two stems that name the same
+READ: Final = 600  # characters of a text that the embedder reads
+QUESTION_WEIGHT: Final = 0.5  # of a term that the question has already said
+
+THRESHOLD: Final = 0.5
+
+FEATURES: Final = ("fresh", "covered", "context", "asked", "run", "names", "cosine", "terse")
+
+# Log odds a feature and the constant (source: experiments/alignment); without an embedder in the second column.
+WEIGHTS: Final[dict[str, tuple[float, float]]] = {
+    "fresh": (3.0, 3.0),
+    "covered": (3.0, 3.0),
+    "context": (2.0, 2.0),
+    "asked": (2.0, 2.0),
+    "run": (2.0, 2.0),
+    "names": (1.0, 1.0),
+    "cosine": (3.0, 0.0),
+    "terse": (0.0, 0.0),
+}
+CONSTANT: Final = (-8.0, -6.0)
+
+
+@dataclass(frozen=True)
+class Stretch:
+    """One sentence of a document, or two that follow each other, and the words of what stands around."""
+
+    parts: tuple[Candidate, ...]
+    around: frozenset[str]
+
+    @cached_property
+    def statement(self) -> Statement:
+        """Its text, read once."""
+        return Statement(" ".join(part.text for part in self.parts), self.parts[0].language)
+
+    @cached_property
+    def stems(self) -> frozenset[str]:
+        """Its index terms."""
+        return frozenset(self.statement.stems)
+
+    @cached_property
+    def seen(self) -> frozenset[str]:
+        """Its index terms and those around it."""
+        return self.stems | self.around
+
+
+@dataclass(frozen=True)
+class Support:
+    """What stands behind a sentence: score from 0 to 1; parts are empty, and a reason is given, where nothing does."""
+
+    score: float
+    parts: tuple[Candidate, ...] = ()
+    reason: Reason = ""
+
+
+def align(
+    claims: Sequence[str],
+    question: Question,
+    sources: Sequence[Candidate],
+    embedding: Encoder | None = None,
+    *,
+    threshold: float = THRESHOLD,
+) -> list[Support]:
+    """For each sentence what supports it best among the sources, or why nothing does; in the order of the sentences.
+
+    question: what was asked; its own words count less, and its names may stand around the source.
+    embedding: without it words alone are compared. threshold: score from which a sentence is supported.
+    """
+    found = stretches(sources)
+    weigh = Weights(question, found)
+    read = [Statement(text, question.language) for text in claims]
+    best = [weigh.nearest(claim, found, semantic=embedding is not None) for claim in read]
+    cosines = _cosines(read, best, embedding) if embedding is not None else {}
+    return [
+        _support(weigh, claim, near, [cosines.get((i, j), 0.0) for j in range(len(near))], embedding, threshold)
+        for i, (claim, near) in enumerate(zip(read, best, strict=True))
+    ]
+
+
+def stretches(sources: Sequence[Candidate]) -> list[Stretch]:
+    """Every sentence alone, and every two that follow each other in a document."""
+    ordered = sorted(sources, key=lambda c: (c.document_id, c.start))
+    around = {id(c): _around(c, ordered) for c in ordered}
+    single = [Stretch((c,), around[id(c)]) for c in ordered]
+    double = [Stretch((a, b), around[id(a)]) for a, b in pairwise(ordered) if _follow(a, b)]
+    return single + double
+
+
+def _follow(one: Candidate, other: Candidate) -> bool:
+    return one.document_id == other.document_id and 0 <= other.start - one.end <= GAP
+
+
+def _around(candidate: Candidate, ordered: Sequence[Candidate]) -> frozenset[str]:
+    """Index terms of the title, the headings and the sentences near."""
+    chunk = candidate.hit.chunk
+    named = tokens(" ".join((chunk.document_name, *chunk.headings)), candidate.language)
+    near = (
+        c
+        for c in ordered
+        if c.document_id == candidate.document_id
+        and c.start < candidate.end + AROUND
+        and c.end > candidate.start - AROUND
+    )
+    return frozenset([t.stem for t in named if t.stem]).union(*(c.stems for c in near))
+
+
+class Weights:
+    """How much each term tells the sources apart, and what a sentence and a stretch have in common by it."""
+
+    def __init__(self, question: Question, found: Sequence[Stretch]) -> None:
+        self.question = question
+        self._n = sum(len(stretch.parts) == 1 for stretch in found)
+        self._df = Counter(stem for stretch in found if len(stretch.parts) == 1 for stem in stretch.stems)
+
+    def of(self, stem: str) -> float:
+        """BM25's idf of a term over the sentences."""
+        df = self._df[stem]
+        return log1p((self._n - df + 0.5) / (df + 0.5))
+
+    def share(self, stems: Sequence[str], known: frozenset[str]) -> float:
+        """Share of the stems' weight that the text with the known stems has; 1.0 where there are none."""
+        weights = [self.of(s) * (QUESTION_WEIGHT if s in self.question.known else 1.0) for s in stems]
+        had = sum(w * match(s, known) for w, s in zip(weights, stems, strict=True))
+        return had / sum(weights) if weights else 1.0
+
+    def row(self, claim: Statement, stretch: Stretch, cosine: float = 0.0) -> Array:
+        """One value a name of FEATURES."""
+        fresh = [s for s in claim.stems if s not in self.question.known]
+        covered = self.share(claim.stems, stretch.stems)
+        values = {
+            "fresh": self.share(fresh, stretch.stems) if fresh else covered,
+            "covered": covered,
+            "context": self.share(claim.stems, stretch.seen),
+            "asked": self.share(self.question.stems, stretch.seen),
+            "run": _run(claim.words, stretch.statement.words),
+            "names": self.share(tuple(claim.names), stretch.seen),
+            "cosine": cosine,
+            "terse": float(len(claim.stems) < 4),
+        }
+        return np.array([values[name] for name in FEATURES])
+
+    def nearest(self, claim: Statement, found: Sequence[Stretch], *, semantic: bool) -> list[Stretch]:
+        """The stretches that share most words with the claim; a contradiction is among them, to be told."""
+        if not claim.stems:
+            return []
+        held = [(self.share(claim.stems, s.stems) + 0.5 * self.share(claim.stems, s.seen), s) for s in found]
+        ranked = sorted(held, key=lambda pair: (-pair[0], len(pair[1].parts)))
+        return [stretch for share, stretch in ranked[: CONSIDERED if semantic else 2 * CONSIDERED] if share > 0]
+
+
+def _run(claim: Sequence[str], source: Sequence[str]) -> float:
+    """Longest run of the claim's words, function words too, that stands in the source, over the claim's length."""
+    best, lengths = 0, [0] * (len(claim) + 1)
+    for word in source:
+        lengths = [0, *(lengths[i] + 1 if other == word else 0 for i, other in enumerate(claim))]
+        best = max(best, *lengths)
+    return best / max(4, len(claim))
+
+
+def disagreement(claim: Statement, stretch: Stretch, question: Question) -> Reason:
+    """What the stretch does not share that it must: a number, a name, a denial; "" where all agree.
+
+    Numbers and names that the question has said may stand around the stretch.
+    """
+    asked = Statement(question.text, question.language)
+    missing = claim.numbers - stretch.statement.numbers
+    if missing - asked.numbers or any(number not in stretch.seen for number in missing):
+        return "number"
+    places = ((name, stretch.seen if name in question.known else stretch.stems) for name in claim.names)
+    if any(match(name, place) < SAME_NAME for name, place in places):
+        return "name"
+    return "denial" if opposed(claim, stretch.statement, stretch.stems) else ""
+
+
+def score(rows: Array, *, semantic: bool = True) -> Array:
+    """Estimated probability, a row of FEATURES each, that the stretch bears the sentence."""
+    column = 0 if semantic else 1
+    odds = CONSTANT[column] + rows @ np.array([WEIGHTS[name][column] for name in FEATURES])
+    return np.asarray(1 / (1 + np.exp(-odds)), np.float64)
+
+
+def _cosines(
+    claims: Sequence[Statement], near: Sequence[Sequence[Stretch]], embedding: Encoder
+) -> dict[tuple[int, int], float]:
+    """Cosine of the claim i and its j-th stretch; every text is embedded once."""
+    texts = {claim.text[:READ] for claim in claims} | {s.statement.text[:READ] for some in near for s in some}
+    listed = sorted(texts)
+    if not any(near):
+        return {}
+    rows = dict(zip(listed, embedding.encode(listed), strict=True))
+    return {
+        (i, j): float(rows[claim.text[:READ]] @ rows[stretch.statement.text[:READ]])
+        for i, (claim, some) in enumerate(zip(claims, near, strict=True))
+        for j, stretch in enumerate(some)
+    }
+
+
+def _support(
+    weigh: Weights,
+    claim: Statement,
+    near: Sequence[Stretch],
+    cosines: Sequence[float],
+    embedding: Encoder | None,
+    threshold: float,
+) -> Support:
+    """The best stretch that agrees; without one, the reason of the one that scores best."""
+    if not near:
+        return Support(0.0, reason="nothing")
+    rows = np.stack([weigh.row(claim, s, c) for s, c in zip(near, cosines, strict=True)])
+    scores = score(rows, semantic=embedding is not None)
+    reasons = [disagreement(claim, stretch, weigh.question) for stretch in near]
+    order = [int(i) for i in np.argsort(-scores, kind="stable")]
+    agreeing = next((i for i in order if not reasons[i]), None)
+    if agreeing is None:
+        return Support(0.0, reason=reasons[order[0]])
+    found = float(scores[agreeing])
+    return Support(found, near[agreeing].parts) if found >= threshold else Support(found, reason="weak")
