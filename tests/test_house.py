@@ -50,7 +50,7 @@ HOMES = {
     "dotenv": ("settings",),
     "rich": ("progress",),
     "babel": ("i18n",),
-    "filelock": ("rag",),
+    "filelock": ("rag", "models"),
 }
 MISSION = set(
     ["jupyterlab", "ipywidgets", "voila", "llama-index", "transformers", "accelerate", "torch", "chromadb", "mlflow"]

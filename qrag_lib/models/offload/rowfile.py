@@ -1,0 +1,132 @@
+"""A file of rows of one length in regions, read past the page cache into one buffer."""
+
+from __future__ import annotations
+
+import errno
+import mmap
+import os
+import tempfile
+from contextlib import suppress
+from pathlib import Path
+
+from qrag_lib.errors import DiskFull, GenerationFailed
+from qrag_lib.i18n import _
+
+PAGE = 4096
+SYNC_BYTES = 2**20  # a write of so much is brought to the disk at once: the kernel has pages of it to free then
+
+
+class RowFile:
+    """Regions of `n_rows` rows each. What `read` gives is valid until the next `read`.
+
+    The file has its room from the start and no name. Raises DiskFull with what was needed and what is free.
+    """
+
+    def __init__(self, folder: Path, regions: int, n_rows: int, row_bytes: int) -> None:
+        self.row_bytes, self.bytes_read, self.bytes_written = row_bytes, 0, 0
+        self.region_bytes = -(-n_rows * row_bytes // PAGE) * PAGE
+        self.n_bytes = regions * self.region_bytes
+        self._descriptor, self._direct = _open(folder, self.n_bytes)
+        self._buffer = memoryview(mmap.mmap(-1, self.region_bytes))  # page-aligned, taken as it is filled
+
+    def read(self, region: int, n: int, *, room: int) -> memoryview:
+        """The first `n` rows of a region, in a buffer of `room` rows."""
+        whole = -(-n * self.row_bytes // PAGE) * PAGE  # whole pages: the file past the page cache has no others
+        self._fill(region * self.region_bytes, whole)
+        self.bytes_read += whole
+        return self._buffer[: room * self.row_bytes]
+
+    def write_back(self, region: int, start: int, stop: int) -> None:
+        """Write rows of the buffer to where `read` took its region from."""
+        self.write(region, start, self._buffer[start * self.row_bytes : stop * self.row_bytes])
+
+    def write(self, region: int, start: int, data: memoryview) -> None:
+        """Write rows from `start` on. Raises DiskFull or GenerationFailed."""
+        place = region * self.region_bytes + start * self.row_bytes
+        end = place + len(data)
+        self.bytes_written += len(data)
+        try:
+            while data:
+                data = data[os.pwrite(self._descriptor, data, end - len(data)) :]
+            if end - place >= SYNC_BYTES:
+                os.fsync(self._descriptor)
+                _forget(self._descriptor, place, end - place)
+        except OSError as error:
+            raise _failed(error) from error
+
+    def close(self) -> None:
+        """Give the room back."""
+        for descriptor in {self._descriptor, self._direct}:
+            with suppress(OSError):
+                os.close(descriptor)
+        self._descriptor = self._direct = -1
+
+    def _fill(self, place: int, n: int) -> None:
+        done = 0
+        try:
+            while done < n:
+                if not (got := os.preadv(self._direct, [self._buffer[done:n]], place + done)):
+                    raise OSError(errno.EIO, "the file ends early")
+                done += got
+        except OSError as error:
+            raise _failed(error) from error
+        _forget(self._descriptor, place, n)
+
+
+def _open(folder: Path, n_bytes: int) -> tuple[int, int]:
+    """The file's descriptor, and one past the page cache (the same where the file system has none)."""
+    folder.mkdir(parents=True, exist_ok=True)
+    descriptor, name = tempfile.mkstemp(prefix=".kv-", dir=folder)
+    try:
+        _make_room(descriptor, n_bytes)
+        return descriptor, _past_the_cache(name, descriptor)
+    except OSError as error:
+        os.close(descriptor)
+        raise _no_room(error, folder, n_bytes) from error
+    finally:
+        Path(name).unlink()
+
+
+def _make_room(descriptor: int, n_bytes: int) -> None:
+    if hasattr(os, "posix_fallocate"):
+        os.posix_fallocate(descriptor, 0, max(1, n_bytes))
+    else:  # macOS
+        os.ftruncate(descriptor, n_bytes)
+
+
+def _past_the_cache(name: str, descriptor: int) -> int:
+    try:
+        return os.open(name, os.O_RDONLY | getattr(os, "O_DIRECT", 0))
+    except OSError:  # tmpfs and some others
+        return descriptor
+
+
+def _forget(descriptor: int, place: int, n: int) -> None:
+    """Tell the kernel that these pages, where they are on disk, need not stay in memory."""
+    if hasattr(os, "posix_fadvise"):
+        os.posix_fadvise(descriptor, place, n, os.POSIX_FADV_DONTNEED)
+
+
+def _no_room(error: OSError, folder: Path, n_bytes: int) -> DiskFull | GenerationFailed:
+    if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+        return _failed(error)
+    return DiskFull(
+        _("what the model reads needs {need} MiB in {folder}, which has {free} MiB free").format(
+            need=-(-n_bytes // 2**20), folder=folder, free=_free_mib(folder)
+        ),
+        hint=_("free space there, shorten the prompt, or give another folder"),
+    )
+
+
+def _free_mib(folder: Path) -> int:
+    state = os.statvfs(folder)
+    return state.f_bavail * state.f_frsize // 2**20
+
+
+def _failed(error: OSError) -> DiskFull | GenerationFailed:
+    if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+        return DiskFull(_("no room on the disk for what the model reads"), hint=_("free space"))
+    return GenerationFailed(
+        _("the file of what the model reads failed: {error}").format(error=error.strerror or error),
+        hint=_("see the disk that holds it; then ask again"),
+    )
