@@ -1,0 +1,17 @@
+"""A child process that holds a model, and what speaks with it.
+
+One worker serves every kernel of this user that asks for the same model: they find it through a
+note and a socket in a private folder. It outlives the kernel that started it, ends by itself when
+nobody has asked for a while, and the kernel of the operating system frees all it holds however it ends.
+
+place       the private folder, and the names of what lies in it
+hold        the lock that a worker keeps as long as it lives
+protocol    JSON objects, one a line
+sessions    a connection, from its request to its last reply     (in the worker)
+server      the loop that loads, generates and ends              (in the worker)
+factories   the engines that a worker may build, by name         (in the worker)
+start       a worker found, or started
+client      `WorkerEngine`: the hosted model as an `Engine`
+deaths      why a worker is gone
+registry    the workers of a folder: seen, stopped, swept up after
+"""

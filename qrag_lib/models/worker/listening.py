@@ -1,0 +1,52 @@
+"""The socket of a worker: a unix socket for this user alone, or loopback TCP where there are none."""
+
+from __future__ import annotations
+
+import os
+import socket
+import struct
+import sys
+from pathlib import Path
+
+_BACKLOG = 64
+_CREDENTIALS = struct.Struct("3i")  # pid, uid, gid: struct ucred
+
+
+def listen(path: Path) -> tuple[socket.socket, str]:
+    """A listening socket at `path` and its address; loopback TCP where system or disk has no such sockets."""
+    if sys.platform != "win32":
+        listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        try:
+            listener.bind(str(path))
+            path.chmod(0o600)
+            listener.listen(_BACKLOG)
+            return listener, f"unix:{path}"
+        except OSError:  # FAT, some network and guest file systems
+            listener.close()
+    listener = socket.create_server(("127.0.0.1", 0), backlog=_BACKLOG)
+    return listener, f"tcp:{listener.getsockname()[1]}"
+
+
+def connect(address: str) -> socket.socket:
+    """A connection to a worker's address. Raises OSError where nobody listens."""
+    kind, _colon, place = address.partition(":")
+    if kind == "tcp":
+        return socket.create_connection(("127.0.0.1", int(place)), timeout=5)
+    connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        connection.connect(place)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def is_ours(connection: socket.socket) -> bool:
+    """Whether the other end is a process of this user, as the kernel says; True where it cannot say.
+
+    There the token stands alone: it lies in a folder that nobody else may read.
+    """
+    if sys.platform != "linux" or connection.family != socket.AF_UNIX:
+        return True
+    told = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
+    return bool(_CREDENTIALS.unpack(told)[1] == os.geteuid())
