@@ -8,7 +8,7 @@ same with the tensors made, which needs torch and, for a file in place, an under
 from __future__ import annotations
 
 import pickletools
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import accumulate
 from typing import Any
@@ -63,7 +63,8 @@ def replay(pickled: bytes) -> Any:
     """
     stack: list[Any] = []
     memo: dict[int, Any] = {}
-    for opcode, argument, _at in pickletools.genops(pickled):
+    instructions: Iterator[tuple[pickletools.OpcodeInfo, Any, Any]] = pickletools.genops(pickled)
+    for opcode, argument, _at in instructions:
         name = opcode.name
         if name == "STOP":
             return stack.pop()

@@ -1,0 +1,161 @@
+"""A few buffers that reader threads fill ahead, in the order in which the blocks will be asked for."""
+
+from __future__ import annotations
+
+import mmap
+import os
+import threading
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import Enum
+
+from qrag_lib.errors import GenerationFailed
+from qrag_lib.i18n import _
+from qrag_lib.models.offload.reading import WeightsFile, room_for
+
+READERS = 2  # the second keeps the disk at work while the first hands over
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """Bytes that are read and used together."""
+
+    file: WeightsFile
+    offset: int
+    n_bytes: int
+
+
+class State(Enum):
+    """What a buffer is doing. STALE: being read, for nobody any more."""
+
+    FREE = 0
+    READING = 1
+    STALE = 2
+    READY = 3
+    HELD = 4
+
+
+class Buffer:
+    """Memory for one block. `at`: the turn of the block in it, counted over all passes."""
+
+    def __init__(self, n_bytes: int) -> None:
+        # private: a process forked while a read is under way must not share the pages
+        flags = {"flags": mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS} if hasattr(mmap, "MAP_PRIVATE") else {}
+        self.memory = memoryview(mmap.mmap(-1, n_bytes, **flags))
+        self.state = State.FREE
+        self.at = -1
+        self.begin = 0
+        self.error: BaseException | None = None
+
+
+class Ring:
+    """Buffers, readers and the cyclic order of the blocks. One caller at a time takes blocks.
+
+    A block out of turn is read at once and what follows it after: a wrong guess costs time alone. Whatever
+    interrupts the caller, at whatever line, the next `take` finds the rest and begins anew: buffers are
+    never handed around, each only changes its state.
+    """
+
+    def __init__(self, blocks: Sequence[Block], n_buffers: int) -> None:
+        if n_buffers < 2:
+            raise ValueError(f"a ring of {n_buffers} buffers cannot read ahead; it needs 2")
+        self.blocks = blocks
+        size = room_for(max((block.n_bytes for block in blocks), default=1))
+        self.buffers = [Buffer(size) for _n in range(n_buffers if blocks else 0)]
+        self.changed = threading.Condition()
+        self.due: int | None = None  # the turn that `take` expects; None where nothing may be expected
+        self.coming = 0  # the turn that is read next
+        self.bytes_read = self.restarts = 0
+        self.wait_s = 0.0
+        self.stopped = False
+        self.process = os.getpid()
+        self.readers: list[threading.Thread] = []
+
+    def take(self, index: int) -> Buffer:
+        """The buffer with block `index`, HELD until `release`. Raises what reading it raised."""
+        if os.getpid() != self.process:
+            raise GenerationFailed(
+                _("the model was loaded by process {pid} and cannot be used in its fork").format(pid=self.process),
+                hint=_("load it in the process that uses it"),
+            )
+        with self.changed:
+            self._start()
+            if self.due is None or self.due % len(self.blocks) != index or self._held():
+                self._restart(index)
+            buffer = self._wait_for(self.due or 0)
+            buffer.state = State.HELD
+            self.due = buffer.at + 1
+        if buffer.error is not None:
+            raise buffer.error
+        return buffer
+
+    def release(self, buffer: Buffer) -> None:
+        """Let the readers have the buffer."""
+        with self.changed:
+            buffer.state = State.FREE
+            self.changed.notify_all()
+
+    def stop(self) -> None:
+        """End the readers after what they are reading."""
+        with self.changed:
+            self.stopped = True
+            self.changed.notify_all()
+
+    def _held(self) -> bool:
+        return any(buffer.state is State.HELD for buffer in self.buffers)
+
+    def _restart(self, index: int) -> None:
+        """Forget what was read ahead; block `index` comes next."""
+        self.restarts += self.due is not None
+        self.due = None
+        for buffer in self.buffers:
+            under_way = buffer.state in (State.READING, State.STALE)
+            buffer.state = State.STALE if under_way else State.FREE
+        self.coming = index
+        self.due = index
+        self.changed.notify_all()
+
+    def _wait_for(self, at: int) -> Buffer:
+        began = time.perf_counter()
+        while True:
+            for buffer in self.buffers:
+                if buffer.at == at and buffer.state is State.READY:
+                    self.wait_s += time.perf_counter() - began
+                    return buffer
+            self.changed.notify_all()  # an interrupt may have lost a word to the readers
+            self.changed.wait()
+
+    def _start(self) -> None:
+        if self.stopped:
+            raise GenerationFailed(_("the model is closed"))
+        while len(self.readers) < READERS:
+            reader = threading.Thread(target=self._read_on, name="qrag-weights", daemon=True)
+            reader.start()
+            self.readers.append(reader)
+
+    def _read_on(self) -> None:
+        while (buffer := self._claim()) is not None:
+            block = self.blocks[buffer.at % len(self.blocks)]
+            n, error = 0, None
+            try:
+                buffer.begin, n = block.file.read(block.offset, block.n_bytes, buffer.memory)
+            except BaseException as raised:  # it belongs to the caller, who waits for it
+                error = raised
+            with self.changed:
+                self.bytes_read += n
+                buffer.error = error
+                buffer.state = State.READY if buffer.state is State.READING else State.FREE
+                self.changed.notify_all()
+
+    def _claim(self) -> Buffer | None:
+        """A free buffer for the next block, as soon as there is one; None at the end."""
+        with self.changed:
+            while not self.stopped:
+                free = next((buffer for buffer in self.buffers if buffer.state is State.FREE), None)
+                if free is not None:
+                    free.at, free.state = self.coming, State.READING
+                    self.coming += 1
+                    return free
+                self.changed.wait()
+            return None
