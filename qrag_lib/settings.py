@@ -129,6 +129,11 @@ class Settings:
         return self.models_cache or self.workspace / "models_cache"
 
     @property
+    def hub_folder(self) -> Path:
+        """Where models of the Hugging Face hub are, as its libraries lay them out."""
+        return self.models_folder / "huggingface"
+
+    @property
     def computed_folder(self) -> Path:
         """Where a model keeps what it computed: its attention over long texts, prompts that come again."""
         return self.offload_folder or self.models_folder / "offload"

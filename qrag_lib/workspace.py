@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from llama_index.core.node_parser import NodeParser
 
     from qrag_lib.models.generation import Engine
+    from qrag_lib.models.load_plan import LoadPlan
     from qrag_lib.rag.doctor import Diagnosis
     from qrag_lib.rag.evaluate import EvaluationReport
     from qrag_lib.rag.explain import Explanation
@@ -306,6 +307,17 @@ class Workspace:
         from qrag_lib.system import status
 
         return status(self.path, self.catalog, self.dense)
+
+    def plan_model(self, address: str | None = None, *, context: int | None = None, measure: bool = True) -> LoadPlan:
+        """How a language model would be loaded here: its peak of memory, bytes and seconds per token.
+
+        address: a folder, a GGUF file, a hub name, offload: or gguf: and one of these; unset, the setting model.
+        context: tokens of prompt and answer. measure: read the disk for two seconds to know its speed.
+        Raises NotFound where there is no such model on this disk.
+        """
+        from qrag_lib.models.choose import plan_address
+
+        return plan_address(address, self.settings, context=context, measure=measure)
 
     def doctor(self, *, repair: bool = False) -> Diagnosis:
         """Compare files, catalogue and vector index; with `repair`, mend what can be mended."""

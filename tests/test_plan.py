@@ -12,8 +12,9 @@ from tiny_llm import make_tiny_llm
 
 from qrag_lib.errors import ModelDamaged, ModelRefused, ModelTooLarge
 from qrag_lib.models.footprint import read_footprint
-from qrag_lib.models.memory import available_memory
-from qrag_lib.models.plan import LoadPlan, plan_load, seconds_per_token
+from qrag_lib.models.memory import Memory, available_memory
+from qrag_lib.models.plan import Device, LoadPlan, plan_load, seconds_per_token
+from qrag_lib.models.planner import Planner
 from qrag_lib.settings import Settings
 from qrag_lib.show import dumps
 
@@ -121,6 +122,26 @@ def test_low_cpu_mem_usage_false_refuses_what_does_not_fit(deepseek: Path) -> No
 def test_device_map_disk_keeps_no_weights_in_memory(deepseek: Path) -> None:
     plan = planned(deepseek, 24 * GIB, settings=Settings(device_map="disk"))
     assert (plan.mode, plan.resident_bytes, plan.kv_on_disk) == ("streamed", 0, False)
+
+
+def with_gpu(folder: Path, gpu: int, device: Device = "auto") -> LoadPlan:
+    memory = Memory(24 * GIB, 24 * GIB, 24 * GIB, 0, gpu=gpu)
+    footprint = read_footprint(folder)
+    return Planner(folder, footprint, memory, 8 * GIB, 2048, device, may_stream=True, computed=folder).plan()
+
+
+def test_a_gpu_takes_the_model_or_as_much_of_it_as_fits(deepseek: Path) -> None:
+    whole, part = with_gpu(deepseek, 24 * GIB), with_gpu(deepseek, 8 * GIB)
+    assert (whole.mode, whole.device, whole.bytes_per_token) == ("memory", "cuda", 0)
+    assert (part.mode, part.device) == ("partial", "cuda")
+    assert part.resident_bytes + part.kv_bytes + 2 * GIB == 8 * GIB
+    assert part.bytes_per_token == LINEAR_BYTES - part.resident_bytes
+
+
+def test_a_gpu_that_is_not_there_or_not_wanted(deepseek: Path) -> None:
+    assert with_gpu(deepseek, 0, "cuda").refused
+    assert with_gpu(deepseek, 24 * GIB, "cpu").device == "cpu"
+    assert with_gpu(deepseek, 1 * GIB).device == "cpu"
 
 
 def test_a_small_model_is_held_in_memory(tmp_path: Path) -> None:

@@ -9,14 +9,16 @@ from pathlib import Path
 import pytest
 
 from qrag_lib import settings
+from qrag_lib.cli.sheet import sheet
 from qrag_lib.errors import SettingsError
 from qrag_lib.settings import Settings, interface_language, load_settings, origins, quiet, use_language
+from qrag_lib.show import dumps
 
 
 @pytest.fixture(autouse=True)
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for name in [*os.environ]:
-        if name.startswith(("QRAG_", "LC_", "LANG", "EMBED_MODEL")):
+        if name.startswith(("QRAG_", "LC_", "LANG")) or name in settings.ALIASES:
             monkeypatch.delenv(name)
     monkeypatch.chdir(tmp_path)
     (tmp_path / "workspace").mkdir()
@@ -62,6 +64,49 @@ def test_the_name_with_our_prefix_wins_over_the_other_one(monkeypatch: pytest.Mo
     monkeypatch.setenv("QRAG_EMBEDDING_MODEL", "minilm")
     monkeypatch.setenv("EMBED_MODEL_NAME", "other")
     assert load_settings().embedding_model == "minilm"
+
+
+def test_the_variables_of_the_descriptions_are_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    for variable, value in {
+        "MODEL_PATH": "/models/mistral.gguf",
+        "LLAMA_CPP_PATH": "/app/llama-simple",
+        "LOW_CPU_MEM_USAGE": "false",
+        "USE_SAFETENSORS": "true",
+        "DEVICE_MAP": "cpu",
+    }.items():
+        monkeypatch.setenv(variable, value)
+    found = load_settings()
+    assert (found.model_path, found.llama_cpp_path) == (Path("/models/mistral.gguf"), Path("/app/llama-simple"))
+    assert (found.low_cpu_mem_usage, found.use_safetensors, found.device_map) == (False, True, "cpu")
+
+
+def test_a_device_map_that_is_not_known_lists_the_known_ones(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DEVICE_MAP", "balanced")
+    with pytest.raises(SettingsError, match="DEVICE_MAP = 'balanced' cannot be used") as caught:
+        load_settings()
+    assert "'disk'" in str(caught.value.hint)
+
+
+def test_folders_of_models_follow_the_workspace_unless_named() -> None:
+    assert Settings().computed_folder == Path("workspace/models_cache/offload")
+    named = Settings(models_cache=Path("/m"), offload_folder=Path("/o"))
+    assert (named.models_folder, named.computed_folder) == (Path("/m"), Path("/o"))
+
+
+def test_a_key_is_used_and_never_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-sixteen-letters")
+    shown = sheet()
+    assert load_settings().openai_api_key == "sk-sixteen-letters"
+    assert "sk-sixteen" not in str(shown) + repr(load_settings()) + dumps(shown)
+
+
+def test_what_the_libraries_are_told_may_stand_in_dotenv(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in settings.QUIET:
+        monkeypatch.delenv(name, raising=False)
+    (folder / ".env").write_text("HF_HUB_DISABLE_SYMLINKS_WARNING=0\nDISABLE_TELEMETRY=1\n")
+    quiet()
+    assert os.environ["HF_HUB_DISABLE_SYMLINKS_WARNING"] == "0"
+    assert os.environ["HF_HUB_DISABLE_IMPLICIT_TOKEN"] == os.environ["DISABLE_TELEMETRY"] == "1"
 
 
 def test_sizes_in_characters_are_accepted(folder: Path) -> None:

@@ -7,6 +7,7 @@ from enum import IntEnum
 
 from qrag_lib import errors
 from qrag_lib.i18n import N_, _
+from qrag_lib.models.load_plan import LoadPlan
 from qrag_lib.types import Answer, Hits, IngestReport, Verdicts
 
 
@@ -22,6 +23,7 @@ class Exit(IntEnum):
     NOT_FOUND = 6
     NOT_WRITABLE = 7
     DAMAGED = 8
+    TOO_LARGE = 9
     INTERRUPTED = 130
     READER_LEFT = 141
 
@@ -36,6 +38,7 @@ MEANING = {
     Exit.NOT_FOUND: N_("there is no such workspace, document or question set"),
     Exit.NOT_WRITABLE: N_("the workspace is read-only, or the disk is full"),
     Exit.DAMAGED: N_("the workspace is damaged; see qrag doctor"),
+    Exit.TOO_LARGE: N_("the language model does not fit the memory; see qrag model plan"),
     Exit.INTERRUPTED: N_("interrupted by Ctrl-C; what was finished is kept"),
     Exit.READER_LEFT: N_("whoever read the output stopped reading"),
 }
@@ -46,6 +49,7 @@ _OF_ERROR = (
     ((errors.NotFound, errors.WorkspaceNotFound), Exit.NOT_FOUND),
     ((errors.WorkspaceReadOnly, errors.DiskFull), Exit.NOT_WRITABLE),
     (errors.WorkspaceDamaged, Exit.DAMAGED),
+    (errors.ModelTooLarge, Exit.TOO_LARGE),
     (errors.DocumentRefused, Exit.SOME_REFUSED),
 )
 
@@ -64,6 +68,8 @@ def exit_of(value: object) -> Exit:
         return Exit.SOME_REFUSED
     if isinstance(value, Verdicts) and not all(each.ok for each in value):
         return Exit.SOME_REFUSED
+    if isinstance(value, LoadPlan) and value.refused:
+        return Exit.TOO_LARGE
     return Exit.DONE if getattr(value, "healthy", True) else Exit.DAMAGED
 
 

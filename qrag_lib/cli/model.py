@@ -14,7 +14,16 @@ NewVerb = Callable[[Any, str, str], ArgumentParser]  # arguments._verb: (verbs, 
 def add(verbs: Any, verb: NewVerb) -> None:
     """Add `model` and the verbs below it to the command line."""
     model = verb(verbs, "model", _("plan, fetch, check and clean language models"))
-    model.add_subparsers(dest="model_verb", metavar=_("command"), required=True, title=_("commands"))
+    below = model.add_subparsers(dest="model_verb", metavar=_("command"), required=True, title=_("commands"))
+    _add_plan(below, verb)
+
+
+def _add_plan(verbs: Any, verb: NewVerb) -> None:
+    plan = verb(verbs, "plan", _("say how a model would be loaded, what it takes and how fast it answers"))
+    plan.add_argument("model", nargs="?", help=_("address, folder or GGUF file (default: the setting model)"))
+    plan.add_argument("--memory", type=float, metavar="MIB", help=_("plan for so much memory, in MiB"))
+    plan.add_argument("--context", type=int, metavar="N", help=_("tokens of prompt and answer together"))
+    plan.add_argument("--bandwidth", type=float, metavar="MB", help=_("MB/s of the disk, in place of measuring it"))
 
 
 def run(options: Namespace) -> object:
@@ -22,4 +31,20 @@ def run(options: Namespace) -> object:
     return VERBS[options.model_verb](options)
 
 
-VERBS: Mapping[str, Callable[[Namespace], object]] = {}
+def plan(options: Namespace) -> object:
+    """How a model would be loaded here."""
+    from qrag_lib.cli.verbs import settings_of
+    from qrag_lib.models.choose import plan_address
+
+    return plan_address(
+        options.model,
+        settings_of(options),
+        memory_bytes=int(options.memory * 2**20) if options.memory else None,
+        context=options.context,
+        bandwidth=options.bandwidth * 1e6 if options.bandwidth else None,
+    )
+
+
+VERBS: Mapping[str, Callable[[Namespace], object]] = {
+    "plan": plan,
+}

@@ -71,7 +71,7 @@ def read_footprint(folder: Path) -> Footprint:
 
 
 def _linear_bytes(weights: Mapping[str, Place], *, tied: bool) -> int:
-    matrices = {name: place for name, place in weights.items() if len(place.shape) == 2}
+    matrices = {n: place for n, place in weights.items() if len(place.shape) == 2 and n.endswith(".weight")}
     linear = sum(place.n_bytes for name, place in matrices.items() if _EMBEDDING not in name)
     has_output = any(_OUTPUT in name for name in matrices)
     return linear + (0 if has_output or not tied else _embedding_bytes(matrices))

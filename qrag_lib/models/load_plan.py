@@ -48,6 +48,16 @@ class LoadPlan:
         """True where no plan fits."""
         return self.mode == "refused"
 
+    @property
+    def kv_memory_bytes(self) -> int:
+        """Keys and values that may be in memory; with 0 they go to a file."""
+        return 0 if self.kv_on_disk else self.kv_bytes
+
+    @property
+    def seconds_to_load(self) -> float | None:
+        """The least that it takes to read what stays in memory; None where nobody measured the disk."""
+        return self.resident_bytes / self.bandwidth if self.bandwidth else None
+
     def check(self) -> LoadPlan:
         """Itself. Raises ModelTooLarge, with the numbers, where no plan fits."""
         if self.refused:

@@ -19,7 +19,7 @@ from qrag_lib.models.planner import MIB, Planner
 if TYPE_CHECKING:
     from qrag_lib.settings import Settings
 
-__all__ = ["Device", "LoadPlan", "Mode", "plan_load", "seconds_per_token", "timed"]
+__all__ = ["Device", "LoadPlan", "Mode", "allowed", "memory_bandwidth", "plan_load", "seconds_per_token", "timed"]
 
 CORE_BANDWIDTH = 5e9  # bytes/s of bf16 weights through one core; measured: 6.3e9 with one, 10e9 with two
 MOST_CORES = 8  # beyond which the memory is the limit, not the cores
@@ -52,7 +52,7 @@ def plan_load(
         folder=Path(folder),
         footprint=footprint,
         memory=memory,
-        memory_bytes=_allowed(memory, chosen) if memory_bytes is None else memory_bytes,
+        memory_bytes=allowed(memory, chosen) if memory_bytes is None else memory_bytes,
         context=min(context or chosen.model_context, footprint.context_length),
         device=device,
         may_stream=chosen.low_cpu_mem_usage or device == "disk",
@@ -63,20 +63,25 @@ def plan_load(
 
 def timed(plan: LoadPlan, footprint: Footprint, bandwidth: float | None) -> LoadPlan:
     """The plan with the seconds that a new token takes at this bandwidth of the disk, in bytes/s."""
-    if plan.refused or plan.device == "cuda" or (plan.bytes_per_token and not bandwidth):
+    if plan.refused or (plan.bytes_per_token and not bandwidth):
         return replace(plan, bandwidth=bandwidth)
-    cores = min(os.cpu_count() or 1, MOST_CORES)
     least = seconds_per_token(
         footprint.linear_bytes,
         footprint.linear_bytes - plan.streamed_bytes,
         plan.kv_bytes if plan.kv_on_disk else 0,
         bandwidth or float("inf"),
-        cores * CORE_BANDWIDTH,
+        memory_bandwidth() if plan.device == "cpu" else float("inf"),
     )
-    return replace(plan, bandwidth=bandwidth, seconds_per_token=least)
+    return replace(plan, bandwidth=bandwidth, seconds_per_token=least or None)
 
 
-def _allowed(memory: Memory, settings: Settings) -> int:
+def memory_bandwidth() -> float:
+    """Bytes/s of weights that the cores of this machine multiply; derived from what two of them were measured at."""
+    return min(os.cpu_count() or 1, MOST_CORES) * CORE_BANDWIDTH
+
+
+def allowed(memory: Memory, settings: Settings) -> int:
+    """What a model may take: what is free, at most the setting model_memory_mib."""
     if settings.model_memory_mib is None:
         return memory.available
     return min(memory.available, int(settings.model_memory_mib * MIB))

@@ -47,7 +47,8 @@ def _pairs(plan: LoadPlan) -> list[tuple[str, object]]:
         (_("attention"), _attention(plan)),
         (_("prompt computed in pieces of"), _("{n} tokens").format(n=number(plan.prefill_chunk))),
         (_("speed of the disk"), _speed(plan)),
-        (_("a new token takes at least"), _seconds(plan)),
+        (_("loading takes at least"), _seconds(plan.seconds_to_load)),
+        (_("a new token takes at least"), _seconds(plan.seconds_per_token)),
     ]
 
 
@@ -78,5 +79,5 @@ def _speed(plan: LoadPlan) -> str:
     return f"{number(plan.bandwidth / 1e6)} MB/s" if plan.bandwidth else _("not measured")
 
 
-def _seconds(plan: LoadPlan) -> str:
-    return duration(plan.seconds_per_token) if plan.seconds_per_token else _("not known")
+def _seconds(seconds: float | None) -> str:
+    return _("not known") if seconds is None else duration(seconds)

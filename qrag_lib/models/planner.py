@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from qrag_lib import show
 from qrag_lib.i18n import _
@@ -20,6 +21,8 @@ MARGIN, MOST_MARGIN = 0.05, 256 * MIB  # left alone, for what was not foreseen
 KV_WINDOW = 16 * MIB  # of the attention's file that is mapped at once
 LEAST_RESIDENT = 64 * MIB  # fewer weights in memory are not worth their bookkeeping
 BLOCK_BYTES = 8 * MIB
+GPU_RESERVE = 2 * 2**30  # of a GPU, for activations and what its libraries take; as the loader leaves free
+GPU_PROCESS_BYTES = 1_500_000_000  # of a process with CUDA's libraries; an allowance, not measured
 # (tokens of the prompt computed at once, blocks of the ring), roomy first; each chunk of a prompt costs a pass
 STEPS = ((512, 4), (256, 4), (128, 3), (64, 3))
 CHUNK_SHARE = 1 / 8  # of the memory that a chunk above the smallest may take
@@ -41,7 +44,7 @@ class Planner:
     @property
     def usable(self) -> int:
         """Memory less what is left alone."""
-        return self.memory_bytes - _margin(self.memory_bytes)
+        return self.memory_bytes - margin(self.memory_bytes)
 
     @property
     def kv_bytes(self) -> int:
@@ -59,6 +62,8 @@ class Planner:
             return self._refused(
                 0, _("there is no GPU that torch can use"), _("QRAG_DEVICE_MAP=auto takes what there is")
             )
+        if (on_gpu := self._on_gpu()) is not None:
+            return on_gpu
         chunk = min(self.context, STEPS[0][0])
         whole = self.process_bytes + self.footprint.weights_bytes + self.kv_bytes + self._activations(chunk)
         if self.device != "disk" and whole <= self.usable:
@@ -69,6 +74,20 @@ class Planner:
             hint = _("LOW_CPU_MEM_USAGE=true reads from disk what does not fit")
             return self._too_large(whole, hint)
         return self._streamed()
+
+    def _on_gpu(self) -> LoadPlan | None:
+        """As much on the GPU as fits, the rest streamed; None where too little of the model would."""
+        room = self.memory.gpu - GPU_RESERVE - self.kv_bytes
+        if self.device in ("cpu", "disk") or room < LEAST_RESIDENT or self.usable < GPU_PROCESS_BYTES:
+            return None
+        chunk, blocks = STEPS[0][0], STEPS[0][1]
+        if self.footprint.weights_bytes <= room:
+            said, kept = _("all of it fits on the GPU"), self.footprint.weights_bytes
+            return self._made("memory", GPU_PROCESS_BYTES, said, chunk, resident=kept, device="cuda")
+        kept, peak = min(room, self.footprint.linear_bytes), GPU_PROCESS_BYTES + blocks * BLOCK_BYTES
+        said = _("{part} of the weights fit on the GPU, the rest is read from disk at every token")
+        said = said.format(part=show.percent(kept / self.footprint.linear_bytes))
+        return self._made("partial", peak, said, chunk, blocks, resident=kept, device="cuda")
 
     def _streamed(self) -> LoadPlan:
         for chunk, blocks in STEPS:
@@ -112,12 +131,13 @@ class Planner:
         resident: int = 0,
         on_disk: bool = False,
         hint: str = "",
+        device: Literal["cpu", "cuda"] = "cpu",
     ) -> LoadPlan:
         streamed = self.footprint.linear_bytes - resident if mode in ("partial", "streamed") else 0
         return LoadPlan(
             model=str(self.folder),
             mode=mode,
-            device="cpu",
+            device=device,
             reason=reason,
             weights_bytes=self.footprint.weights_bytes,
             resident_bytes=resident,
@@ -140,7 +160,7 @@ class Planner:
         return self._made("refused", least, reason, 0, hint=hint)
 
     def _too_large(self, need: int, hint: str) -> LoadPlan:
-        least = _with_margin(need)
+        least = with_margin(need)
         reason = _("{model} needs {need} of memory at the least, and {there} are there").format(
             model=self.folder.name, need=show.size(least), there=show.size(self.memory_bytes)
         )
@@ -159,11 +179,12 @@ class Planner:
         return min(KV_WINDOW, self.kv_bytes)
 
 
-def _margin(memory_bytes: int) -> int:
+def margin(memory_bytes: int) -> int:
+    """What is left alone of so much memory."""
     return min(int(memory_bytes * MARGIN), MOST_MARGIN)
 
 
-def _with_margin(need: int) -> int:
+def with_margin(need: int) -> int:
     """The memory of which `need` is left when the margin is taken off."""
     return min(int(need / (1 - MARGIN)), need + MOST_MARGIN)
 
