@@ -104,7 +104,7 @@ def said(process: subprocess.Popen[str]) -> str:
 def test_a_hosted_engine_is_an_engine(hosted: Callable[..., WorkerEngine]) -> None:
     engine = hosted()
     assert isinstance(engine, Engine)
-    assert (engine.name, engine.context_length, engine.details) == ("words", 64, {"peak_mib": 0.0})
+    assert (engine.name, engine.context_length, engine.details) == ("words", 64, {"grow_mib": 0})
     assert engine.count_tokens("three words here") == 3
     assert engine.render([Message("user", "Olá\ud800")]) == "user: Olá\ud800"
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from qrag_lib import errors
 from qrag_lib.models.generation import Generation, Message, Sampling
-from qrag_lib.models.worker.factories import Factory
+from qrag_lib.models.worker.factories import Built, Factory
 from qrag_lib.models.worker.server import main
 from qrag_lib.models.worker.start import Program
 
@@ -31,7 +31,6 @@ class Words:
         self.name = "words"
         self.context_length = 64
         self.arguments = arguments
-        self.details = {"peak_mib": float(arguments.get("grow_mib", 0))}
         self._kept: list[bytes] = []
 
     def count_tokens(self, text: str) -> int:
@@ -74,13 +73,13 @@ class Words:
             raise KeyError("a bug")
 
 
-def build(arguments: Mapping[str, Any]) -> Words:
+def build(arguments: Mapping[str, Any]) -> Built:
     if refused := arguments.get("refused"):
         raise getattr(errors, refused)(f"{refused} told", hint="do this")
     time.sleep(arguments.get("load_s", 0))
     held = b"x" * (arguments.get("load_mib", 0) << 20)
     assert held is not None
-    return Words(arguments)
+    return Words(arguments), {"grow_mib": arguments.get("grow_mib", 0)}
 
 
 def smaller(arguments: Mapping[str, Any], reason: str) -> Mapping[str, Any] | None:

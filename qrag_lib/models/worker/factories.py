@@ -12,6 +12,7 @@ from qrag_lib.i18n import _
 from qrag_lib.models.generation import Engine
 
 Reason = Literal["memory", "device map"]
+Built = tuple[Engine, Mapping[str, Any]]  # an engine, and what JSON can say of how it was built
 Arguments = Mapping[str, Any]  # what JSON can say
 
 
@@ -19,7 +20,7 @@ Arguments = Mapping[str, Any]  # what JSON can say
 class Factory:
     """Names of two functions, as "module:function".
 
-    build: arguments -> Engine, called in the worker.
+    build: arguments -> (Engine, what there is to say of it), called in the worker.
     smaller: (arguments, reason) -> arguments of a plan that takes less, or None; called in the client, so it is light.
     """
 
@@ -32,10 +33,10 @@ FACTORIES: Mapping[str, Factory] = {
 }
 
 
-def build(factories: Mapping[str, Factory], name: str, arguments: Arguments) -> Engine:
+def build(factories: Mapping[str, Factory], name: str, arguments: Arguments) -> Built:
     """The engine of that name. Raises ModelRefused for a name that is not on the list."""
-    engine: Engine = _function(_known(factories, name).build)(arguments)
-    return engine
+    built: Built = _function(_known(factories, name).build)(arguments)
+    return built
 
 
 def smaller(factories: Mapping[str, Factory], name: str, arguments: Arguments, reason: Reason) -> Arguments | None:

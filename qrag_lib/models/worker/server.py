@@ -135,7 +135,7 @@ class Server(Hosted):
 
     def _load(self) -> None:
         try:
-            self.engine = build(self.factories, self.order.factory, self.order.arguments)
+            self.engine, self.details = build(self.factories, self.order.factory, self.order.arguments)
         except Exception as error:
             traceback.print_exc()
             self.failure = _told(error)

@@ -91,6 +91,7 @@ class Hosted:
         self.token = token
         self.turns = Turns()
         self.engine: Engine | None = None
+        self.details: Mapping[str, Any] = {}
         self.failure: Mapping[str, Any] | None = None
         self.settled = threading.Event()  # loaded, or failed
         self.ending = threading.Event()
@@ -102,7 +103,7 @@ class Hosted:
         assert self.engine
         abilities = ["batch"] if hasattr(self.engine, "generate_batch") else []
         told = {"name": self.engine.name, "context_length": self.engine.context_length, "abilities": abilities}
-        return {**self.about, **told, "details": getattr(self.engine, "details", {})}
+        return {**self.about, **told, "details": dict(self.details)}
 
     def end(self) -> None:
         """End soon; what runs is interrupted."""

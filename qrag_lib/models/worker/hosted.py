@@ -1,0 +1,98 @@
+"""The language model of a folder in a worker: tokenizer, plan, weights, engine, in this order."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from qrag_lib.models.worker.factories import Arguments, Built, Reason
+
+if TYPE_CHECKING:
+    from qrag_lib.models.load_plan import LoadPlan
+
+LESS = 0.6  # of the memory that was planned with, after a plan that took too much
+
+
+def smaller(arguments: Arguments, reason: Reason) -> Arguments | None:
+    """Arguments that take less: of the memory a part, then no weights in it at all; None below that.
+
+    A device map that was refused becomes the disk at once.
+    """
+    on_disk = {**arguments, "settings": {**arguments["settings"], "device_map": "disk"}}
+    if arguments["settings"]["device_map"] == "disk":
+        return None
+    return on_disk if reason == "device map" or arguments["share"] < 1 else {**arguments, "share": LESS}
+
+
+def build(arguments: Arguments) -> Built:
+    """The engine, and the plan that it was loaded by. Raises as planning and loading do."""
+    from qrag_lib.models.intake import check_llm_folder
+    from qrag_lib.models.tokenizer import load_tokenizer
+
+    folder = Path(arguments["folder"])
+    check_llm_folder(folder)
+    plan = _planned(folder, arguments).check()
+    tokenizer = load_tokenizer(folder)  # before torch: what it takes for a moment then stands on nothing
+    model = _loaded(folder, plan)
+
+    from qrag_lib.models.offload.prefix import PrefixStore, model_fingerprint
+    from qrag_lib.models.offload.write import DRAFT_TOKENS, StreamedEngine
+
+    computed, limit = Path(arguments["computed"]), int(arguments["prefix_bytes"])
+    computed.mkdir(parents=True, exist_ok=True)
+    engine = StreamedEngine(
+        model,
+        tokenizer,
+        name=folder.name,
+        chunk_tokens=plan.prefill_chunk,
+        draft_tokens=arguments.get("draft_tokens", DRAFT_TOKENS),
+        kv_folder=computed if plan.kv_on_disk else None,
+        kv_memory_bytes=0 if plan.kv_on_disk else None,
+        prefixes=PrefixStore(computed / "prefixes", limit) if limit else None,
+        fingerprint=model_fingerprint(folder) if limit else "",
+    )
+    return engine, asdict(plan)
+
+
+def _planned(folder: Path, arguments: Arguments) -> LoadPlan:
+    """The plan for a share of the memory; where that is too little for any, the smallest plan there is."""
+    from qrag_lib.models.memory import available_memory
+    from qrag_lib.models.plan import allowed, plan_load
+    from qrag_lib.settings import Settings
+
+    settings = Settings(**arguments["settings"], offload_folder=Path(arguments["computed"]))
+    memory = available_memory()
+    memory_bytes = allowed(replace(memory, available=memory.available + _own_bytes()), settings)
+    share = float(arguments["share"])
+    plan = plan_load(folder, memory_bytes=int(memory_bytes * share), settings=settings)
+    if plan.refused and share < 1:
+        return plan_load(folder, memory_bytes=memory_bytes, device="disk", settings=settings)
+    return plan
+
+
+def _own_bytes() -> int:
+    """What this process holds already, in bytes: a plan counts the whole process. 0 where nobody says."""
+    try:
+        lines = Path("/proc/self/status").read_text().splitlines()
+    except OSError:
+        return 0
+    return next((int(line.split()[1]) * 1024 for line in lines if line.startswith("RssAnon:")), 0)
+
+
+def _loaded(folder: Path, plan: LoadPlan) -> Any:
+    """The model as planned; one in memory may be of any architecture that transformers knows."""
+    from qrag_lib.models.checkpoint import read_json
+    from qrag_lib.models.offload.load import STREAMED, load_streamed
+
+    if plan.mode == "memory" and read_json(folder / "config.json").get("model_type") not in STREAMED:
+        from qrag_lib.models.worker.whole import load_whole
+
+        return load_whole(folder, device=plan.device)
+    return load_streamed(
+        folder,
+        resident_bytes=plan.resident_bytes,
+        ring_bytes=plan.ring_bytes,
+        block_bytes=plan.block_bytes,
+        device=plan.device,
+    )

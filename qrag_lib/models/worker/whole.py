@@ -1,0 +1,37 @@
+"""A model of any architecture that transformers knows, all of it in memory."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from qrag_lib.errors import ModelDamaged, ModelRefused
+from qrag_lib.i18n import _
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
+
+
+def load_whole(folder: Path, *, device: str = "cpu") -> PreTrainedModel:
+    """The model in a folder that passed `intake.check_llm_folder`, in the type of its weights.
+
+    Raises ModelRefused for an architecture that writes no text, ModelDamaged where a weight is missing:
+    transformers would fill it with random numbers.
+    """
+    from transformers import AutoModelForCausalLM
+
+    untyped: Any = AutoModelForCausalLM
+    placed = {"device_map": {"": device}} if device != "cpu" else {}
+    options = {"dtype": "auto", "local_files_only": True, "trust_remote_code": False, "output_loading_info": True}
+    try:
+        model, info = untyped.from_pretrained(folder, **options, **placed)
+    except KeyError as error:
+        raise ModelRefused(_("{folder} is of an unknown architecture").format(folder=folder)) from error
+    if missing := sorted(info["missing_keys"]):
+        raise ModelDamaged(
+            _("{n} weights are missing: {names}").format(n=len(missing), names=", ".join(missing[:3])),
+            path=str(folder),
+            hint=_("qrag model repair {folder}").format(folder=folder),
+        )
+    loaded: PreTrainedModel = model
+    return loaded
