@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from time import perf_counter
@@ -74,10 +75,17 @@ def prefill(
     start, n = cache.get_seq_length(), input_ids.shape[1]
     while (stop := (start // chunk_tokens + 1) * chunk_tokens) < n:
         tally.passes += 1
-        with torch.inference_mode():
-            model.base_model(input_ids=input_ids[:, start:stop], past_key_values=cache, use_cache=True)
+        _read_on(model, input_ids[:, start:stop], cache)
         start = stop
     return _scores(model, input_ids[0, start:].tolist(), cache, tally, keep=1)
+
+
+def _read_on(model: PreTrainedModel, ids: torch.Tensor, cache: DiskCache) -> None:
+    """Run ids through the model without its head, as one pass of its stream where it has one."""
+    stream: Any = getattr(model, "stream", None)
+    with torch.inference_mode():
+        run = functools.partial(model.base_model, input_ids=ids, past_key_values=cache, use_cache=True)
+        _states = run() if stream is None else stream.in_a_pass(run)
 
 
 def _scores(

@@ -12,6 +12,7 @@ from torch.nn import functional
 
 from qrag_lib.errors import ModelRefused
 from qrag_lib.i18n import _
+from qrag_lib.models.int8 import int8_linear
 from qrag_lib.models.offload.reading import WeightsFile
 from qrag_lib.models.offload.stream import WeightStream
 from qrag_lib.models.place import Place
@@ -81,7 +82,8 @@ class StreamedLinear(nn.Module):
         bias = None if self.bias is None else self.bias[part]
         weight = matrix.to(x.device)
         if self.scale is not None:
-            raise NotImplementedError
+            y = int8_linear(x, weight, self.scale[part])
+            return y if bias is None else y + bias
         return functional.linear(x, weight.to(x.dtype), bias)
 
     def extra_repr(self) -> str:

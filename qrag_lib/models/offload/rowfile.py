@@ -65,12 +65,22 @@ class RowFile:
         done = 0
         try:
             while done < n:
-                if not (got := os.preadv(self._direct, [self._buffer[done:n]], place + done)):
+                if not (got := self._read_some(self._buffer[done:n], place + done)):
                     raise OSError(errno.EIO, "the file ends early")
                 done += got
         except OSError as error:
             raise _failed(error) from error
         _forget(self._descriptor, place, n)
+
+    def _read_some(self, into: memoryview, place: int) -> int:
+        try:
+            return os.preadv(self._direct, [into], place)
+        except OSError as error:
+            if error.errno != errno.EINVAL or self._direct == self._descriptor:
+                raise
+            os.close(self._direct)  # it opens past the page cache, and does not read so
+            self._direct = self._descriptor
+            return os.preadv(self._direct, [into], place)
 
 
 def _open(folder: Path, n_bytes: int) -> tuple[int, int]:

@@ -95,7 +95,10 @@ class StreamedEngine:
 
     def close(self) -> None:
         """Free the memory of the model; waits for a text that is being written."""
-        with self._one_at_a_time(closing=True):
+        with self._one_at_a_time(closing=True) as model:
+            stream = getattr(model, "stream", None)
+            if stream is not None:
+                stream.close()
             self._model = None
 
     def _encode(self, prompt: str) -> list[int]:
@@ -181,7 +184,7 @@ class StreamedEngine:
 def bytes_read(model: Any) -> int:
     """Bytes of weights read from disk since the model was loaded; 0 for one in memory."""
     stream = getattr(model, "stream", None)
-    return int(stream.stats.bytes_read) if stream is not None else 0
+    return int(stream.stats().bytes_read) if stream is not None else 0
 
 
 def _told(passes: Iterator[list[int]], writing: Writing) -> Iterator[str]:
