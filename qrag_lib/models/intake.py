@@ -67,7 +67,7 @@ def weights_files(folder: Path) -> list[Path]:
     """
     for index, stem, ending in zip(INDEXES, ("model", "pytorch_model"), (".safetensors", ".bin"), strict=True):
         if (folder / index).is_file():
-            return [folder / name for name in _indexed(folder / index, ending)]
+            return [folder / name for name in index_names(folder / index, ending)]
         if (folder / (stem + ending)).is_file():
             return [folder / (stem + ending)]
     raise ModelDamaged(
@@ -118,7 +118,8 @@ def _read_json(path: Path, limit: int) -> Any:
         raise refused(path, _("it is no JSON: {error}").format(error=str(error)[:80])) from error
 
 
-def _indexed(index: Path, ending: str) -> list[str]:
+def index_names(index: Path, ending: str) -> list[str]:
+    """The files that an index of weights names. Raises ModelRefused where one could be elsewhere."""
     placed = read_object(index).get("weight_map")
     if not isinstance(placed, dict) or not placed or not all(isinstance(name, str) for name in placed.values()):
         raise refused(index, _("it has no weight_map"))

@@ -10,6 +10,7 @@ import hashlib
 import json
 import os
 import re
+import threading
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -88,7 +89,7 @@ def sha256(path: Path, tell: Tell = lambda n: None) -> str:
 
 def write_whole(path: Path, data: bytes) -> None:
     """Put a small file in its place so that it is there wholly or not at all, after a power cut too."""
-    new = path.with_name(f".{path.name}.{os.getpid()}")
+    new = unlike_any_other(path)
     try:
         with new.open("wb") as file:
             file.write(data)
@@ -97,6 +98,11 @@ def write_whole(path: Path, data: bytes) -> None:
         new.replace(path)
     finally:
         new.unlink(missing_ok=True)
+
+
+def unlike_any_other(path: Path) -> Path:
+    """A hidden name beside a path that no other thread or process takes at the same time."""
+    return path.with_name(f".{path.name}.{os.getpid()}-{threading.get_ident()}")
 
 
 def _stamp(path: Path) -> tuple[int, int, int, int]:

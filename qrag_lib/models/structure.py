@@ -31,10 +31,15 @@ def check_weights_file(path: Path) -> None:
     Raises ModelDamaged for a file that is missing or ends too early, ModelRefused for one whose
     header contradicts itself or that is of another kind. The bytes of the tensors are not read.
     """
+    check_as(path, path.name)
+
+
+def check_as(path: Path, name: str) -> None:
+    """The same for a file that is kept under another name."""
     if not path.is_file():
         raise ModelDamaged(_("{path} is missing").format(path=path), path=str(path), hint=_("fetch the file again"))
     try:
-        CHECKS[path.suffix.lower()](path)
+        CHECKS[Path(name).suffix.lower()](path)
     except KeyError as error:
         raise refused(path, _("no weights have this ending")) from error
     except OSError as error:
