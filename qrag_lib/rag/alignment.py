@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 Reason = Literal["", "nothing", "number", "name", "denial", "weak"]
 
 CONSIDERED: Final = 4  # stretches a sentence that the embedder reads
+RANKED: Final = 16  # stretches a sentence, by terms that are just the same, whose roots are compared
 AROUND: Final = 1_000  # characters on both sides whose words may name what the stretch speaks of
 SAME_NAME: Final = 0.8  # likeness of two stems that name the same
 READ: Final = 600  # characters of a text that the embedder reads
@@ -172,7 +173,11 @@ class Weights:
         """The stretches that share most words with the claim; a contradiction is among them, to be told."""
         if not claim.stems:
             return []
-        held = [(self.share(claim.stems, s.stems) + 0.5 * self.share(claim.stems, s.seen), s) for s in found]
+        own = set(claim.stems)
+        exact = [(sum(self.of(s) for s in own & f.stems), sum(self.of(s) for s in own & f.seen)) for f in found]
+        first = sorted(range(len(found)), key=lambda i: (-exact[i][0], -exact[i][1], len(found[i].parts)))
+        near = [found[i] for i in first[:RANKED]]
+        held = [(self.share(claim.stems, s.stems) + 0.5 * self.share(claim.stems, s.seen), s) for s in near]
         ranked = sorted(held, key=lambda pair: (-pair[0], len(pair[1].parts)))
         return [stretch for share, stretch in ranked[: CONSIDERED if semantic else 2 * CONSIDERED] if share > 0]
 
@@ -232,15 +237,15 @@ def _support(
     embedding: Encoder | None,
     threshold: float,
 ) -> Support:
-    """The best stretch that agrees; without one, the reason of the one that scores best."""
+    """The best stretch that agrees, unless one that scores higher denies it; without one, the reason of the best."""
     if not near:
         return Support(0.0, reason="nothing")
     rows = np.stack([weigh.row(claim, s, c) for s, c in zip(near, cosines, strict=True)])
     scores = score(rows, semantic=embedding is not None)
     reasons = [disagreement(claim, stretch, weigh.question) for stretch in near]
     order = [int(i) for i in np.argsort(-scores, kind="stable")]
-    agreeing = next((i for i in order if not reasons[i]), None)
-    if agreeing is None:
-        return Support(0.0, reason=reasons[order[0]])
-    found = float(scores[agreeing])
-    return Support(found, near[agreeing].parts) if found >= threshold else Support(found, reason="weak")
+    settling = next((i for i in order if reasons[i] in ("", "denial")), None)
+    if settling is not None and not reasons[settling] and scores[settling] >= threshold:
+        return Support(float(scores[settling]), near[settling].parts)
+    agreeing = max((float(s) for s, reason in zip(scores, reasons, strict=True) if not reason), default=0.0)
+    return Support(agreeing, reason=reasons[order[0]] or "weak")

@@ -132,11 +132,11 @@ def _checked(
     if not written:
         return _instead(quoted, name, replace(draft, error=GenerationFailed(_("it wrote nothing"))))
     mine = replace(quoted, generator=name, writing=draft.writing, draft=draft.text)
-    if says_unknown(said):
-        return _refused(mine, _("{model} found no answer in the passages.").format(model=name))
     sources = candidates(hits.hits, texts, quoted.language)
     supports = align(written, Question(quoted.question, quoted.language), sources, embedding)
     spoken_for, citations = _cited(written, supports, texts)
+    if says_unknown(said) and not spoken_for[0].supported:
+        return _refused(mine, _("{model} found no answer in the passages.").format(model=name))
     if not citations:
         note = ngettext(
             "{model} wrote {n} sentence, and nothing in the documents supports it.",

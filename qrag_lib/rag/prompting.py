@@ -27,7 +27,9 @@ Count = Callable[[str], int]
 SHORTEST: Final = 24  # tokens of a passage below which it is left out rather than cut
 MESSAGE: Final = 8  # tokens that a chat format puts around a message, where nobody can count them
 
-_OBEYED = re.compile(r"<(?=[\w|｜/!?▁])|(?<=[\w|｜/▁\"'])>|\[(?=/?(?:INST|SYS|system|user|assistant)\b)", re.IGNORECASE)
+_OBEYED = re.compile(
+    r"<(?=[^\W\d_]|[|｜/!?▁])|(?<=[\w|｜/▁\"'])>|\[(?=/?(?:INST|SYS|system|user|assistant)\b)", re.IGNORECASE
+)
 _BRACKETS = {"<": "‹", ">": "›", "[": "("}
 
 
@@ -63,10 +65,11 @@ WORDINGS: Final = {
 }
 
 _UNKNOWN = re.compile(
-    r"\W*(?:(?:os|the|these|estes|as|nas|nos|in the|n?o|a) )?"
-    r"(?:documentos?|documents?|passagens?|passages?|textos?|texts?|sources?|fontes?|contexto?)"
-    r"(?: \w+){0,3}? (?:não|nao|do not|does not|don't|doesn't|did not|cannot)(?: \w+){0,1}? "
-    r"(?:diz\w*|inform\w*|cont\w*|menc\w*|traz\w*|respond\w*|indic\w*|há|hold|say|contain|mention|tell|answer|state|provide|specify)",
+    r"\W*(?:(?:\w+ ){0,3}(?:documentos?|documents?|passagens?|passages?|textos?|texts?|sources?|fontes?|contexto?)"
+    r"(?: \w+){0,3}? (?:não|nao|do not|does not|don't|doesn't|did not|cannot)(?: \w+)? "
+    r"(?:diz|inform|cont|menc|traz|respond|indic|há|hold|say|mention|tell|answer|state|provide|specify)|"
+    r"(?:não|nao) (?:sei|há|é possível|encontrei)|I (?:do not|don't|cannot|could not)|"
+    r"there is no (?:information|mention))",
     re.IGNORECASE,
 )
 

@@ -72,7 +72,9 @@ class LlamaIndexWriter:
             self.name = type(llm).__name__
         self.context_length = _positive(getattr(known, "context_window", 0)) or UNKNOWN_CONTEXT
         wanted = _positive(getattr(known, "num_output", 0)) or ROOM
-        self.room = min(wanted, self.context_length // 4)
+        self.room = min(wanted, self.context_length // 2)
+        ours = isinstance(getattr(llm, "engine", None), Engine)  # what other LLMs call this option is not known
+        self._options = {"max_tokens": self.room} if ours else {}
         counter = _counter(llm)
         self.counted = counter is not None
         self._count = counter or estimate
@@ -104,10 +106,10 @@ class LlamaIndexWriter:
 
     def _responses(self, asked: list[Any]) -> Iterator[Any]:
         try:
-            stream: Iterator[Any] = iter(self._llm.stream_chat(asked))
+            stream: Iterator[Any] = iter(self._llm.stream_chat(asked, **self._options))
             first = next(stream, None)
         except NotImplementedError:  # the LLM does not stream
-            yield self._llm.chat(asked)
+            yield self._llm.chat(asked, **self._options)
             return
         try:
             if first is not None:
