@@ -58,7 +58,7 @@ def test_with_no_model_the_documents_are_quoted(chosen: Chooser, tmp_path: Path)
 def test_a_model_of_the_cache_that_fits_is_held_in_memory(chosen: Chooser, tmp_path: Path, tiny: Path) -> None:
     place = tmp_path / "models_cache" / "huggingface" / "models--a--tiny" / "snapshots" / ("0" * 40)
     shutil.copytree(tiny, place)
-    assert chosen(8 * GIB) == (f"offload:{place}", "all of it fits in memory")
+    assert chosen(8 * GIB) == (f"offload:{place}", "a/tiny: all of it fits in memory")
 
 
 def test_one_that_does_not_fit_is_streamed(chosen: Chooser, tmp_path: Path) -> None:
@@ -154,6 +154,12 @@ def test_auto_without_a_model_names_the_next_step(tmp_path: Path) -> None:
     with pytest.raises(NotFound, match="no language model in") as told:
         plan_address(None, Settings(workspace=tmp_path))
     assert "qrag model download" in str(told.value.hint)
+
+
+def test_an_address_without_a_place_is_not_the_present_folder(tiny: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tiny)
+    with pytest.raises(NotFound, match='no language model at ""'):
+        plan_address("offload:", Settings())
 
 
 def test_a_hub_name_that_was_not_fetched_is_not_found(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from shape_7b import LINEAR_BYTES, make_7b
+from tiny_llm import make_tiny_llm
 
 from qrag_lib import errors
 from qrag_lib.cli import main
@@ -79,3 +80,23 @@ def test_a_workspace_plans_with_its_own_settings(deepseek: str, tmp_path: Path) 
     with Workspace.open(tmp_path / "w", settings=settings) as workspace:
         plan = workspace.plan_model(measure=False)
     assert (plan.mode, plan.model) == ("streamed", deepseek)
+
+
+def test_quantize_makes_a_copy_that_auto_finds_and_says_how_far_it_is(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    tiny = make_tiny_llm(tmp_path / "tiny")
+    code = main(["model", "quantize", str(tiny), "--drift", "2", "--json"])
+    told = json.loads(capsys.readouterr().out)
+    copy = tmp_path / "workspace" / "models_cache" / "int8" / "tiny"
+    assert (code, Path(told["folder"]).resolve()) == (Exit.DONE, copy)
+    assert told["int8_bytes"] < 0.8 * told["weights_bytes"]
+    assert 0 < told["drift"]["kl_mean"] < 0.5
+    assert main(["model", "plan", "--memory", "4096", "--bandwidth", "1000"]) == Exit.DONE
+    assert "int8/tiny" in capsys.readouterr().out
+
+
+def test_a_gguf_file_is_not_quantized_again(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "m.gguf").write_bytes(b"GGUF")
+    assert main(["model", "quantize", str(tmp_path / "m.gguf")]) == Exit.ERROR
+    assert "is a GGUF file" in capsys.readouterr().err

@@ -11,7 +11,7 @@ from shape_7b import KV_TOKEN_BYTES, LINEAR_BYTES, WEIGHTS_BYTES, make_7b
 from tiny_llm import make_tiny_llm
 
 from qrag_lib.errors import ModelDamaged, ModelRefused, ModelTooLarge
-from qrag_lib.models.footprint import read_footprint
+from qrag_lib.models.footprint import STREAMED, read_footprint
 from qrag_lib.models.memory import Memory, available_memory
 from qrag_lib.models.plan import Device, LoadPlan, plan_load, seconds_per_token
 from qrag_lib.models.planner import Planner
@@ -170,10 +170,22 @@ def test_a_configuration_without_its_numbers_is_refused(change: dict[str, object
         plan_load(make_7b(tmp_path / "m", **change))
 
 
-def test_another_family_is_refused_by_name(tmp_path: Path) -> None:
-    with pytest.raises(ModelRefused, match="family gpt2") as told:
-        plan_load(make_7b(tmp_path / "m", model_type="gpt2"))
-    assert "llama" in str(told.value.hint)
+def test_another_family_is_held_in_memory_or_refused_by_name(tmp_path: Path) -> None:
+    folder = make_7b(tmp_path / "m", model_type="gemma", architectures=["GemmaForCausalLM"])
+    assert planned(folder, 24 * GIB).mode == "memory"
+    plan = planned(folder, 4 * GIB)
+    assert plan.refused and "family gemma" in plan.hint and "llama" in plan.hint
+
+
+def test_an_embedding_model_has_no_plan(tiny_model: Path) -> None:
+    with pytest.raises(ModelRefused, match="no model that writes text"):
+        plan_load(tiny_model)
+
+
+def test_the_plan_and_the_loader_know_the_same_families() -> None:
+    from qrag_lib.models.offload.load import STREAMED as loaded
+
+    assert loaded == STREAMED
 
 
 def test_a_missing_shard_is_damage(tmp_path: Path) -> None:

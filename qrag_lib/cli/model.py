@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 from qrag_lib.i18n import _
@@ -16,6 +17,7 @@ def add(verbs: Any, verb: NewVerb) -> None:
     model = verb(verbs, "model", _("plan, fetch, check and clean language models"))
     below = model.add_subparsers(dest="model_verb", metavar=_("command"), required=True, title=_("commands"))
     _add_plan(below, verb)
+    _add_quantize(below, verb)
 
 
 def _add_plan(verbs: Any, verb: NewVerb) -> None:
@@ -24,6 +26,14 @@ def _add_plan(verbs: Any, verb: NewVerb) -> None:
     plan.add_argument("--memory", type=float, metavar="MIB", help=_("plan for so much memory, in MiB"))
     plan.add_argument("--context", type=int, metavar="N", help=_("tokens of prompt and answer together"))
     plan.add_argument("--bandwidth", type=float, metavar="MB", help=_("MB/s of the disk, in place of measuring it"))
+
+
+def _add_quantize(verbs: Any, verb: NewVerb) -> None:
+    make = verb(verbs, "quantize", _("make a copy of a model in 8 bits: half to read per token, other answers"))
+    make.add_argument("model", help=_("folder, or name on the hub"))
+    make.add_argument("out", nargs="?", help=_("folder to make (default: int8/NAME in the models folder)"))
+    prompts = _("say how far it is from the model over N random prompts (default: 4; 0: do not)")
+    make.add_argument("--drift", type=int, default=4, metavar="N", help=prompts)
 
 
 def run(options: Namespace) -> object:
@@ -45,6 +55,18 @@ def plan(options: Namespace) -> object:
     )
 
 
+def quantize(options: Namespace) -> object:
+    """Make the int8 store of a model, and measure how far it is from it."""
+    from qrag_lib.cli.verbs import settings_of
+    from qrag_lib.models.quantizing import make_int8
+    from qrag_lib.progress import shown
+
+    out = Path(options.out) if options.out else None
+    with shown() as tell:
+        return make_int8(options.model, settings_of(options), out, n_prompts=options.drift, on_progress=tell)
+
+
 VERBS: Mapping[str, Callable[[Namespace], object]] = {
     "plan": plan,
+    "quantize": quantize,
 }

@@ -41,7 +41,7 @@ def choose_address(settings: Settings, memory: Memory | None = None) -> tuple[st
     if settings.openai_url:
         return OPENAI + settings.openai_url, refusal or _("the setting openai_url names a server")
     if best := _best(settings, memory_bytes):
-        return _address(best), refusal or best.reason
+        return _address(best), refusal or f"{name_of(Path(best.model))}: {best.reason}"
     return EXTRACTIVE, refusal or _none(settings)
 
 
@@ -74,14 +74,14 @@ def find_model_files(name: str, settings: Settings) -> Path:
     Raises NotFound where there is none.
     """
     path = Path(name).expanduser()
-    if path.exists():
+    if name and path.exists():
         return _named(path)
     if name.count("/") == 1 and not name.startswith((".", "~", "/")):
         from qrag_lib.models.hub.layout import find
 
         return find(name, settings.hub_folder)
     raise NotFound(
-        _("there is no language model at {name}").format(name=name),
+        _("there is no language model at {name}").format(name=name or '""'),
         hint=_("give a folder with config.json, a GGUF file, or a hub name such as deepseek-ai/deepseek-llm-7b-chat"),
     )
 
@@ -96,6 +96,14 @@ def installed(settings: Settings) -> Iterator[Path]:
         if "config.json" in files:
             yield here
         yield from (here / name for name in sorted(files) if name.endswith(".gguf") and _is_first(name))
+
+
+def name_of(path: Path) -> str:
+    """What people call the model: its name on the hub, or that of its folder or file."""
+    from qrag_lib.models.hub.layout import repository_of
+
+    found = repository_of(path if path.is_dir() else path.parent)
+    return found[0].model if found else path.name
 
 
 def llama_cpp_is_there(settings: Settings) -> bool:

@@ -1,4 +1,4 @@
-"""What a Llama-type model takes, by part, from its configuration and the headers of its weights."""
+"""What a language model takes, by part, from its configuration and the headers of its weights."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from qrag_lib.i18n import _
 from qrag_lib.models.checkpoint import read_json
 from qrag_lib.models.place import ITEM_BYTES, Place
 
-FAMILIES = ("llama", "mistral", "qwen2")  # DeepSeek LLM says llama of itself
+STREAMED = ("llama", "mistral", "qwen2")  # whose weights may stay on the disk; DeepSeek LLM says llama of itself
 _EMBEDDING = "embed_tokens"
 _OUTPUT = "lm_head"
 _LARGEST = 2**31  # no count of a configuration is larger
@@ -38,27 +38,29 @@ class Footprint:
     activation_token_bytes: int
     file: Path
 
+    @property
+    def can_stream(self) -> bool:
+        """Whether the loader knows how to leave the weights of this family on the disk."""
+        return self.family in STREAMED
+
 
 def read_footprint(folder: Path) -> Footprint:
     """The footprint of a model's folder; nothing of the weights but their headers is read.
 
-    Raises ModelRefused for a family that is not known or a configuration without the numbers,
+    Raises ModelRefused for what is no language model or a configuration without the numbers,
     ModelDamaged where weights are missing.
     """
     from qrag_lib.models.weights import open_weights
 
     config = read_json(folder / "config.json")
-    family = config.get("model_type") if isinstance(config, dict) else None
-    if family not in FAMILIES:
+    if not _writes(config):
         raise ModelRefused(
-            _("{folder} is a model of the family {family}, which is not known here").format(
-                folder=folder, family=str(family)[:40]
-            ),
-            hint=_("known are: {families}").format(families=", ".join(FAMILIES)),
+            _("{folder} holds no model that writes text: config.json names no ...ForCausalLM").format(folder=folder),
+            hint=_("give the folder of a language model, such as DeepSeek LLM"),
         )
     weights = open_weights(folder)
     return Footprint(
-        family=family,
+        family=str(config.get("model_type"))[:40],
         n_layers=_count(config, "num_hidden_layers", folder),
         vocabulary=_count(config, "vocab_size", folder),
         context_length=_count(config, "max_position_embeddings", folder),
@@ -68,6 +70,12 @@ def read_footprint(folder: Path) -> Footprint:
         activation_token_bytes=_activation_token_bytes(config, _number_bytes(weights), folder),
         file=max(weights.files, key=lambda file: file.stat().st_size),
     )
+
+
+def _writes(config: object) -> bool:
+    """Whether a configuration is that of a causal language model, as opposed to an embedding model."""
+    named = config.get("architectures") if isinstance(config, dict) else None
+    return isinstance(named, list) and any(str(name).endswith("ForCausalLM") for name in named)
 
 
 def _linear_bytes(weights: Mapping[str, Place], *, tied: bool) -> int:

@@ -9,7 +9,7 @@ from typing import Literal
 
 from qrag_lib import show
 from qrag_lib.i18n import _
-from qrag_lib.models.footprint import Footprint
+from qrag_lib.models.footprint import STREAMED, Footprint
 from qrag_lib.models.load_plan import Device, LoadPlan, Mode
 from qrag_lib.models.memory import Memory
 
@@ -73,6 +73,11 @@ class Planner:
         if not self.may_stream:
             hint = _("LOW_CPU_MEM_USAGE=true reads from disk what does not fit")
             return self._too_large(whole, hint)
+        if not self.footprint.can_stream:
+            hint = _("of a model of the family {family} no part can stay on the disk; one of {known} can").format(
+                family=self.footprint.family, known=", ".join(STREAMED)
+            )
+            return self._too_large(whole, hint)
         return self._streamed()
 
     def _on_gpu(self) -> LoadPlan | None:
@@ -84,6 +89,8 @@ class Planner:
         if self.footprint.weights_bytes <= room:
             said, kept = _("all of it fits on the GPU"), self.footprint.weights_bytes
             return self._made("memory", GPU_PROCESS_BYTES, said, chunk, resident=kept, device="cuda")
+        if not self.footprint.can_stream or not self.may_stream:
+            return None
         kept, peak = min(room, self.footprint.linear_bytes), GPU_PROCESS_BYTES + blocks * BLOCK_BYTES
         said = _("{part} of the weights fit on the GPU, the rest is read from disk at every token")
         said = said.format(part=show.percent(kept / self.footprint.linear_bytes))
