@@ -124,6 +124,9 @@ def test_a_shard_that_the_index_does_not_name_is_left_alone(folders: dict[str, P
     assert "stranger" not in open_weights(folder)
 
 
+OUTSIDE = ["../model.safetensors", "/etc/passwd", "sub/x.safetensors", "training_args.bin", "x\\y"]
+
+
 @pytest.mark.parametrize("name", OUTSIDE)
 def test_an_index_that_leaves_its_folder_or_kind_is_refused(
     folders: dict[str, Path], name: str, tmp_path: Path
