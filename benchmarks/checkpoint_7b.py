@@ -26,6 +26,7 @@ Format = Literal["safetensors", "bin"]
 DEFAULT_FOLDER = Path.home() / ".cache" / "qrag" / "checkpoint-7b"
 SHARD_BYTES = 5_000_000_000
 STD = 0.02
+EMBEDDING = 2.0  # of a row: as long as what the layers add, so that the text depends on its last token
 POOL = 33_554_393  # random numbers that all tensors are cut from; a prime, so that no two rows are alike
 BLOCK = 1 << 22  # numbers in one write
 STEMS = {"safetensors": "model", "bin": "pytorch_model"}
@@ -177,6 +178,8 @@ def _write_tensor(file: BinaryIO, name: str, rows: int, columns: int, shape: Sha
         _write(file, torch.ones(columns, dtype=torch.bfloat16))
         return
     scales = loudness(shape) if name == "lm_head.weight" else None
+    if name == "model.embed_tokens.weight":
+        scales = torch.full((rows,), EMBEDDING / STD)
     start = sum(name.encode()) * 1_000_003 + len(name)  # every tensor begins elsewhere in the pool
     step = max(1, BLOCK // columns)
     for first in range(0, rows, step):
@@ -196,7 +199,8 @@ def loudness(shape: Shape) -> torch.Tensor:
 
     generator = torch.Generator().manual_seed(1)
     scales = torch.rand(shape.vocab, generator=generator)
-    scales[256::997] *= 8
+    loud = scales[256::97]
+    loud *= 8 * torch.randn(loud.shape, generator=generator).exp()
     scales[base_size(shape.vocab) :] = 0
     return scales
 
