@@ -10,7 +10,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from io import FileIO
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from qrag_lib.errors import DiskFull, ModelDamaged
 from qrag_lib.i18n import _
@@ -145,7 +145,7 @@ class _Part:
 
     def __init__(self, out: FileIO, file: RemoteFile, count: Count) -> None:
         self.out, self.file, self.count = out, file, count
-        self.at, self.digest = 0, new_digest(file)
+        self.at, self.digest = 0, _digest_of(file)
         if os.fstat(out.fileno()).st_size > file.n_bytes:
             out.truncate(0)
         while block := out.read(BLOCK):
@@ -158,7 +158,7 @@ class _Part:
             self.count(-self.at)
             self.out.seek(0)
             self.out.truncate(0)
-            self.at, self.digest = 0, new_digest(self.file)
+            self.at, self.digest = 0, _digest_of(self.file)
         rest = memoryview(block)
         try:
             while rest:
@@ -170,11 +170,15 @@ class _Part:
         self.count(len(block))
 
 
-def new_digest(file: RemoteFile) -> Any:
-    """The empty checksum of a file's kind: SHA-256, or SHA-1 as git takes it, which begins with the size."""
-    if len(file.digest) == 64:
+def new_digest(kind: Literal["sha256", "git"], n_bytes: int) -> Any:
+    """The empty checksum of a kind: SHA-256, or SHA-1 as git takes it, which begins with the size."""
+    if kind == "sha256":
         return hashlib.sha256()
-    return hashlib.sha1(b"blob %d\0" % file.n_bytes, usedforsecurity=False)
+    return hashlib.sha1(b"blob %d\0" % n_bytes, usedforsecurity=False)
+
+
+def _digest_of(file: RemoteFile) -> Any:
+    return new_digest("sha256" if len(file.digest) == 64 else "git", file.n_bytes)
 
 
 def no_room(error: OSError, path: Path, file: RemoteFile) -> Exception:

@@ -206,11 +206,12 @@ def _detached(repository: Repository, snapshots: Iterable[Path]) -> Iterator[Was
     lost = [path for path in snapshots if standing - {None} and path.name not in standing]
     kept = {path.resolve() for each in snapshots if each not in lost for path in each.rglob("*")}
     for snapshot in lost:
-        own = {path.resolve() for path in snapshot.rglob("*") if path.is_file()} - kept
-        yield Waste(snapshot, "detached", 0, repository.model)
+        own = {path.resolve() for path in snapshot.rglob("*") if path.is_symlink() and path.is_file()} - kept
+        yield Waste(snapshot, "detached", _bytes_below(snapshot), repository.model)
         listing = repository.folder / "qrag" / f"{snapshot.name}.json"
         yield from [Waste(listing, "detached", 0, repository.model)] if listing.is_file() else []
-        yield from (Waste(path, "detached", size_of(path), repository.model) for path in sorted(own))
+        blobs = sorted(path for path in own if path.parent == repository.folder.resolve() / "blobs")
+        yield from (Waste(path, "detached", size_of(path), repository.model) for path in blobs)
 
 
 def _is_idle(repository: Repository, blob: Path, old_s: float) -> bool:

@@ -121,11 +121,11 @@ def _fetch(hub: Hub, wanted: Wanted, cache: Path, way: Way, tell: Progress) -> P
     plan = plan_download(hub, wanted, cache)
     check_room(plan)
     repository, listing = Repository(cache, wanted.model), plan.listing
-    repository.write_listing(listing)
     count = Counter(plan.need_bytes, tell)
     for file in plan.small:
         fetch_blob(hub, repository, listing, file, way, count)
     weights = _read_small(repository, plan)
+    repository.write_listing(listing, [*plan.small, *weights])
     for file in weights:
         fetch_blob(hub, repository, listing, file, way, count)
         check_as(repository.there(listing.commit, file), file.name)

@@ -13,9 +13,9 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from qrag_lib.errors import ModelError, NotFound
@@ -98,14 +98,17 @@ class Repository:
         """True where a file is there at its size."""
         return size_of(self.there(commit, file)) == file.n_bytes
 
-    def write_listing(self, listing: Listing) -> None:
-        """Keep what the hub announced, so that it can be checked without asking again."""
+    def write_listing(self, listing: Listing, files: Iterable[RemoteFile]) -> None:
+        """Keep what the hub announced of the files that are wanted, beside those that were wanted before."""
+        before = self.listing(listing.commit)
+        known = {file.name: file for file in (*(before.files if before else ()), *files)}
+        listing = replace(listing, files=tuple(known.values()))
         path = self.folder / "qrag" / f"{listing.commit}.json"
         path.parent.mkdir(parents=True, exist_ok=True)
         write_whole(path, json.dumps(asdict(listing)).encode())
 
     def listing(self, commit: str) -> Listing | None:
-        """What the hub announced of a commit; None where we did not fetch it."""
+        """What the hub announced of the files that are wanted of a commit; None where we did not fetch it."""
         with suppress(OSError, ValueError, KeyError, TypeError):
             found = json.loads((self.folder / "qrag" / f"{commit}.json").read_text("utf-8"))
             files = tuple(RemoteFile(str(f["name"]), int(f["n_bytes"]), str(f["digest"])) for f in found["files"])

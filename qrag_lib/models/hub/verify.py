@@ -122,7 +122,6 @@ def repair(hub: Hub, found: Verification, *, tell: Progress = quiet) -> Verifica
     for file in files:
         fetch_blob(hub, repository, listing, file, way, count, anew=True)
     publish(repository, listing, files, commit, way)
-    repository.write_listing(listing)
     return verify(found.folder, tell=tell)
 
 
@@ -145,8 +144,10 @@ def _expected(folder: Path, anew: bool) -> Mapping[str, RemoteFile]:
 
 def _names(folder: Path, expected: Mapping[str, RemoteFile]) -> list[str]:
     """The files that a model is loaded from, be they there or not."""
+    place = repository_of(folder)
+    if place and place[0].listing(place[1]):
+        return list(expected)
     shown = {path.name for path in _shown(folder)}
-    small = [name for name in (*SMALL, *INDEXES) if name in shown]
     ggufs = sorted(name for name in shown if name.lower().endswith(".gguf"))
     try:
         weights = [path.name for path in weights_files(folder)]
@@ -154,8 +155,7 @@ def _names(folder: Path, expected: Mapping[str, RemoteFile]) -> list[str]:
         weights = []
     if not weights and not ggufs:
         raise NotFound(_("{folder} holds no model").format(folder=folder))
-    needed = ["config.json"] if "config.json" in expected and weights and "config.json" not in small else []
-    return [*needed, *small, *ggufs, *weights]
+    return [*(name for name in (*SMALL, *INDEXES) if name in shown), *ggufs, *weights]
 
 
 def _checked(folder: Path, name: str, expected: Mapping[str, RemoteFile], deep: bool, count: Counter) -> FileCheck:
@@ -180,18 +180,18 @@ def _unread(folder: Path, name: str, n_bytes: int) -> FileCheck:
 
 def _read(path: Path, announced: RemoteFile | None, count: Counter) -> FileCheck:
     size = size_of(path)
-    own, other = new_digest(RemoteFile(path.name, size, "0" * 64)), new_digest(announced) if announced else None
+    own = new_digest("sha256", size)
+    theirs = new_digest("git", size) if announced and len(announced.digest) == 40 else None
     try:
         with path.open("rb", buffering=0) as file:
             while block := file.read(BLOCK):
                 own.update(block)
-                if other and announced and len(announced.digest) == 40:
-                    other.update(block)
+                if theirs:
+                    theirs.update(block)
                 count(len(block))
     except OSError as error:
         return FileCheck(path.name, size, "bytes", reason=str(error.strerror))
-    found = own if not announced or len(announced.digest) == 64 else other
-    if announced and found and found.hexdigest() != announced.digest:
+    if announced and (theirs or own).hexdigest() != announced.digest:
         return FileCheck(path.name, size, "bytes", own.hexdigest())
     if announced is None and path.suffix == ".bin" and (record := _torn_record(path)):
         return FileCheck(path.name, size, "bytes", own.hexdigest(), _("its part {name} is torn").format(name=record))
