@@ -16,6 +16,7 @@ from qrag_lib.settings import quiet
 if TYPE_CHECKING:
     from qrag_lib.errors import QragError
     from qrag_lib.magics import load_ipython_extension
+    from qrag_lib.models.open_llm import open_llm
     from qrag_lib.settings import Settings, load_settings
     from qrag_lib.types import (
         Answer,
@@ -56,6 +57,7 @@ __all__ = [
     "Workspace",
     "load_ipython_extension",
     "load_settings",
+    "open_llm",
 ]
 
 _HOMES = {
@@ -64,6 +66,7 @@ _HOMES = {
     "Workspace": "workspace",
     "load_ipython_extension": "magics",
     "load_settings": "settings",
+    "open_llm": "models.open_llm",
 }
 
 quiet()

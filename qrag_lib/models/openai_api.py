@@ -190,7 +190,7 @@ class OpenAIEngine:
         messages = prompt.messages if isinstance(prompt, Turns) else (Message("user", prompt),)
         body: dict[str, Any] = {
             "model": self._chosen(),
-            "messages": [{"role": m.role, "content": m.content} for m in messages],
+            "messages": [{"role": m.role, "content": _whole(m.content)} for m in messages],
             "max_tokens": sampling.max_new_tokens,
             "temperature": sampling.temperature,
             "stream": True,
@@ -300,6 +300,11 @@ class _Writing:
         self._first = self._first or (time.perf_counter() - self._began if piece else 0.0)
         self._text += piece
         return piece
+
+
+def _whole(text: str) -> str:
+    """The text as JSON can carry it: lone surrogates replaced."""
+    return text.encode("utf-8", "replace").decode("utf-8")
 
 
 def _chained(first: Event | None, rest: Iterator[Event]) -> Iterator[Event]:

@@ -1,0 +1,85 @@
+"""A model by its address."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from qrag_lib.errors import SettingsError
+from qrag_lib.i18n import _
+from qrag_lib.models.generation import Engine, Sampling
+
+if TYPE_CHECKING:
+    from qrag_lib.models.llm import QragLLM
+    from qrag_lib.settings import Settings
+
+KINDS = ("auto", "extractive", "offload", "gguf", "openai")
+
+
+def open_llm(address: str | None = None, *, settings: Settings | None = None, **sampling: Any) -> QragLLM:
+    """A LlamaIndex LLM over the model at an address.
+
+    address: `extractive:` (sentences of the prompt), `offload:FOLDER` or `offload:NAME` of the hub (in memory,
+    or streamed from disk), `gguf:FILE`, `openai:URL` or `openai:URL#MODEL`, `auto:` (the best that is here);
+    None takes the setting `model`. sampling: max_new_tokens, temperature, top_p, seed, stop, as in `Sampling`.
+    The model is loaded here, but for `openai:`, whose server may be down until it is asked.
+    Raises SettingsError for an address of no known kind, NotFound, ModelRefused, ModelDamaged, ModelTooLarge
+    with the numbers, ModelUnavailable where what runs it is missing.
+    """
+    from qrag_lib.models.llm import QragLLM, as_stops
+    from qrag_lib.settings import load_settings
+
+    chosen = settings or load_settings()
+    if "stop" in sampling:
+        sampling["stop"] = as_stops(sampling["stop"])
+    wanted = Sampling(**sampling)
+    address = address or chosen.model
+    return QragLLM(open_engine(address, chosen), sampling=wanted, address=address)
+
+
+def open_engine(address: str, settings: Settings) -> Engine:
+    """What `open_llm` opens, without LlamaIndex around it."""
+    kind, colon, place = address.partition(":")
+    if not colon or kind not in KINDS:
+        raise SettingsError(
+            _("{address} is no address of a language model").format(address=address),
+            hint=_("an address begins with one of {kinds}").format(kinds=", ".join(f"{kind}:" for kind in KINDS)),
+        )
+    if kind == "auto":
+        return _auto(settings)
+    if kind == "extractive":
+        from qrag_lib.models.extractive import ExtractiveEngine
+
+        return ExtractiveEngine()
+    if kind == "openai":
+        return _openai(place or settings.openai_url, settings)
+    return _gguf(place, settings) if kind == "gguf" else _offload(place, settings)
+
+
+def _auto(settings: Settings) -> Engine:
+    from qrag_lib.models.choose import choose_address
+
+    address, _reason = choose_address(settings)
+    return open_engine(address, settings)
+
+
+def _openai(url: str, settings: Settings) -> Engine:
+    from qrag_lib.models.openai_api import OpenAIEngine
+
+    base, _hash, model = url.partition("#")
+    engine = OpenAIEngine(base, model=model, key=settings.openai_api_key)
+    engine.learn()
+    return engine
+
+
+def _gguf(place: str, settings: Settings) -> Engine:
+    from qrag_lib.models.choose import find_model_files
+    from qrag_lib.models.gguf import open_gguf
+
+    return open_gguf(find_model_files(place or str(settings.model_path or ""), settings), settings)
+
+
+def _offload(place: str, settings: Settings) -> Engine:
+    from qrag_lib.models.choose import find_model_files
+    from qrag_lib.models.worker.opening import open_hosted
+
+    return open_hosted(find_model_files(place or str(settings.model_path or ""), settings), settings)
