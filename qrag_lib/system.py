@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,9 +10,11 @@ from typing import Any
 
 from qrag_lib import show
 from qrag_lib.i18n import _
+from qrag_lib.models.memory import MACHINE
 from qrag_lib.rag.catalog import Catalog
 from qrag_lib.rag.lock import holder
 from qrag_lib.rag.stores.dense import DenseIndex
+from qrag_lib.settings import Settings
 
 
 @dataclass(frozen=True)
@@ -22,6 +25,8 @@ class Status:
     dense_weights: by language, as fitted to the corpus.
     chroma: "" where the vector index is usable, else why it is not; an exact scan then answers.
     writer: who writes at present, "" for nobody.
+    model: the address of the language model, as set. models: those on the disk, in bytes.
+    free_memory_mib: what a model may take; memory_limit: the control group that sets it, or "machine".
     """
 
     path: str
@@ -38,6 +43,10 @@ class Status:
     bytes: dict[str, int]
     free_bytes: int
     memory_mib: int
+    model: str
+    models: dict[str, int]
+    free_memory_mib: int
+    memory_limit: str
 
     def _pairs(self) -> list[tuple[str, object]]:
         index = self.index or {}
@@ -58,7 +67,14 @@ class Status:
             *((_("disk: {part}").format(part=part), show.size(size)) for part, size in self.bytes.items()),
             (_("disk: free"), show.size(self.free_bytes)),
             (_("memory of this process"), show.size(self.memory_mib << 20)),
+            (_("memory that a model may take"), self._free_memory()),
+            (_("language model"), self.model),
+            *((_("model: {name}").format(name=name), show.size(size)) for name, size in self.models.items()),
         ]
+
+    def _free_memory(self) -> str:
+        free = show.size(self.free_memory_mib << 20)
+        return free if self.memory_limit == MACHINE else f"{free} ({self.memory_limit})"
 
     def __str__(self) -> str:
         return show.table_text(["", ""], self._pairs())
@@ -71,15 +87,20 @@ def _weights(weights: dict[str, float]) -> list[str]:
     return [f"{language} {show.number(weight, 2)}" for language, weight in weights.items()]
 
 
-def status(folder: Path, catalog: Catalog, dense: DenseIndex) -> Status:
-    """The state of a workspace as of its last commit."""
+def status(folder: Path, catalog: Catalog, dense: DenseIndex, settings: Settings) -> Status:
+    """The state of a workspace as of its last commit, and of the language models that it may use."""
     import shutil
     from dataclasses import asdict
 
+    from qrag_lib.models.memory import available_memory
+    from qrag_lib.models.plan import allowed
     from qrag_lib.rag.catalog.documents import StoredDocument
 
     index = catalog.indexes.active()
     stored: list[StoredDocument] = list(catalog.documents)
+    memory = available_memory()
+    parts = {name: folder / name for name in ("catalog.db", "chroma", "uploads")}
+    parts |= {_("models"): settings.models_folder, _("computed prompts"): settings.computed_folder}
     return Status(
         path=str(folder),
         read_only=catalog.database.read_only,
@@ -92,10 +113,24 @@ def status(folder: Path, catalog: Catalog, dense: DenseIndex) -> Status:
         dense_weights=index.fit["weights"] if index and index.fit else {},
         chroma=dense.problem(index) if index else "",
         writer=holder(folder),
-        bytes={name: _size(folder / name) for name in ("catalog.db", "chroma", "uploads") if (folder / name).exists()},
+        bytes={name: _size(path) for name, path in parts.items() if path.exists()},
         free_bytes=shutil.disk_usage(folder).free,
         memory_mib=resident_mib(),
+        model=settings.model,
+        models=dict(_models(settings)),
+        free_memory_mib=allowed(memory, settings) >> 20,
+        memory_limit=memory.place,
     )
+
+
+def _models(settings: Settings) -> Iterator[tuple[str, int]]:
+    """(name, bytes of its files) of each language model on the disk; the embedding model is not one."""
+    from qrag_lib.models.choose import installed, name_of
+
+    for path in installed(settings):
+        with suppress(OSError):
+            files = [path] if path.is_file() else [file for file in path.iterdir() if file.is_file()]
+            yield name_of(path), sum(file.stat().st_size for file in files)
 
 
 def resident_mib() -> int:

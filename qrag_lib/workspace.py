@@ -303,10 +303,10 @@ class Workspace:
         return self.catalog.documents.text(self.catalog.documents.find(document).id)[start:end]
 
     def status(self) -> Status:
-        """Documents, index, disk and memory."""
+        """Documents, index, language models, disk and memory."""
         from qrag_lib.system import status
 
-        return status(self.path, self.catalog, self.dense)
+        return status(self.path, self.catalog, self.dense, self.settings)
 
     def plan_model(self, address: str | None = None, *, context: int | None = None, measure: bool = True) -> LoadPlan:
         """How a language model would be loaded here: its peak of memory, bytes and seconds per token.
@@ -320,13 +320,14 @@ class Workspace:
         return plan_address(address, self.settings, context=context, measure=measure)
 
     def doctor(self, *, repair: bool = False) -> Diagnosis:
-        """Compare files, catalogue and vector index; with `repair`, mend what can be mended."""
+        """Compare files, catalogue and vector index, look through the models; `repair` mends what can be mended."""
         from qrag_lib.rag.doctor import diagnose, mend
+        from qrag_lib.rag.doctor_models import model_findings
 
         if not repair:
-            return diagnose(self.catalog, self.dense, self.embedders.of)
+            return diagnose(self.catalog, self.dense, self.embedders.of, model_findings(self.settings))
         with self._writing(_("repairing")):
-            return mend(diagnose(self.catalog, self.dense, self.embedders.of))
+            return mend(diagnose(self.catalog, self.dense, self.embedders.of, model_findings(self.settings)))
 
     # -- writing -----------------------------------------------------------------------------
 

@@ -190,12 +190,12 @@ def _add_documents(verbs: Any) -> None:
 
 
 def _add_upkeep(verbs: Any) -> None:
-    doctor = _verb(verbs, "doctor", _("compare files, catalogue and vector index, and say what is wrong"))
+    doctor = _verb(verbs, "doctor", _("look through files, catalogue, vector index and models, and say what is wrong"))
     doctor.add_argument("--repair", action="store_true", help=_("mend what is wrong, without embedding again"))
     evaluate = _verb(verbs, "eval", _("measure search and answers over a set of questions"))
     evaluate.add_argument("questions", help=_("JSON lines of {id, text, answers, relevant}, or a folder"))
     evaluate.add_argument("-k", type=int, metavar="N", help=_("number of passages (default: the setting top_k)"))
-    _verb(verbs, "status", _("say what the workspace holds"))
+    _verb(verbs, "status", _("say what the workspace holds, and which language models"))
     _verb(verbs, "reindex", _("build the index anew with the present settings, beside the old one"))
     settings = _verb(verbs, "settings", _("list the settings, their values and where they come from"))
     settings.add_argument("--markdown", action="store_true", help=_("as a table for the documentation"))

@@ -87,13 +87,13 @@ def find_model_files(name: str, settings: Settings) -> Path:
 
 
 def installed(settings: Settings) -> Iterator[Path]:
-    """Folders and GGUF files below models_cache that look like language models, whether they fit or not."""
+    """Folders and GGUF files below models_cache that look like language models, broken ones and too large ones too."""
     top = settings.models_folder
     for folder, names, files in os.walk(top):
         here = Path(folder)
         depth = len(here.relative_to(top).parts)
         names[:] = sorted(n for n in names if depth < _DEPTH and n not in _NOT_MODELS and not n.startswith("."))
-        if "config.json" in files:
+        if "config.json" in files and _may_write(here):
             yield here
         yield from (here / name for name in sorted(files) if name.endswith(".gguf") and _is_first(name))
 
@@ -121,6 +121,17 @@ def _best(settings: Settings, memory_bytes: int | None) -> LoadPlan | None:
     if held:
         return max(held, key=lambda plan: plan.weights_bytes)
     return min(fitting, key=lambda plan: plan.bytes_per_token, default=None)
+
+
+def _may_write(folder: Path) -> bool:
+    """False for an embedding model; True where the configuration cannot be read, for then something is broken."""
+    from qrag_lib.models.checkpoint import read_json
+    from qrag_lib.models.footprint import writes_text
+
+    try:
+        return writes_text(read_json(folder / "config.json"))
+    except ModelError:
+        return True
 
 
 def _can_run(plan: LoadPlan, settings: Settings) -> bool:

@@ -53,7 +53,7 @@ def read_footprint(folder: Path) -> Footprint:
     from qrag_lib.models.weights import open_weights
 
     config = read_json(folder / "config.json")
-    if not _writes(config):
+    if not writes_text(config):
         raise ModelRefused(
             _("{folder} holds no model that writes text: config.json names no ...ForCausalLM").format(folder=folder),
             hint=_("give the folder of a language model, such as DeepSeek LLM"),
@@ -72,7 +72,7 @@ def read_footprint(folder: Path) -> Footprint:
     )
 
 
-def _writes(config: object) -> bool:
+def writes_text(config: object) -> bool:
     """Whether a configuration is that of a causal language model, as opposed to an embedding model."""
     named = config.get("architectures") if isinstance(config, dict) else None
     return isinstance(named, list) and any(str(name).endswith("ForCausalLM") for name in named)

@@ -1,8 +1,8 @@
-"""Files, catalogue and vector index compared; what is wrong is said, and mended where asked."""
+"""Files, catalogue, vector index and models looked through; what is wrong is said, and mended where asked."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -27,7 +27,7 @@ SAME = 0.999  # least cosine of a vector and its copy: float16 keeps 0.9999
 class Finding:
     """Something that is not as it should be. mend: what repairs it; None where a person has to act.
 
-    code: catalogue, terms, vectors, spans, pending, chroma, files or unused.
+    code: catalogue, terms, vectors, spans, pending, chroma, files, models or unused.
     """
 
     code: str
@@ -46,8 +46,8 @@ class Diagnosis:
 
     @property
     def healthy(self) -> bool:
-        """True where nothing is left that concerns the workspace itself; changed files are the user's."""
-        return all(finding.mended or finding.code == "files" for finding in self.findings)
+        """True where nothing is left that concerns the workspace itself; files and models are beside it."""
+        return all(finding.mended or finding.code in ("files", "models") for finding in self.findings)
 
     def _rows(self) -> list[tuple[str, str, str]]:
         return [(f.code, f.message, _("mended") if f.mended else f.hint) for f in self.findings]
@@ -65,10 +65,16 @@ class Diagnosis:
         return show.panel_html(self._title(), table, checked, calm=self.healthy)._repr_html_()
 
 
-def diagnose(catalog: Catalog, dense: DenseIndex, embedding: Callable[[Index], TransformerEmbedding]) -> Diagnosis:
+def diagnose(
+    catalog: Catalog,
+    dense: DenseIndex,
+    embedding: Callable[[Index], TransformerEmbedding],
+    models: Iterable[Finding] = (),
+) -> Diagnosis:
     """Compare everything with everything; reads only.
 
     embedding: opens the model of an index; called only to mend a vector that is gone.
+    models: what is wrong with the language models, of `doctor_models`.
     """
     findings = [Finding("catalogue", problem, _("put a copy of catalog.db back, or move it away and ingest again"))
                 for problem in catalog.database.problems()]  # fmt: skip
@@ -79,8 +85,9 @@ def diagnose(catalog: Catalog, dense: DenseIndex, embedding: Callable[[Index], T
         findings += _unpurged(catalog, dense)
         findings += _strange_folders(catalog, dense)
         findings += _files(catalog)
+    findings += models
     checked = (_("catalogue"), _("index terms"), _("vectors"), _("quotes in their place"), "Chroma", _("files"))
-    return Diagnosis(tuple(findings), checked)
+    return Diagnosis(tuple(findings), (*checked, _("models")))
 
 
 def mend(diagnosis: Diagnosis) -> Diagnosis:
