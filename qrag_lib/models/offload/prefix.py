@@ -29,17 +29,17 @@ SUFFIX, PART = ".kv", ".part"
 _HEAD = struct.Struct("<8s32sQ")  # magic, key, bytes of the rows
 _TAIL = struct.Struct("<I")  # CRC-32 of the rows
 _MAGIC = b"QRAGKV%02d" % LAYOUT
-_WAIT_S = 5.0
 
 
 class PrefixStore:
     """Blocks of prompts in a folder, for any number of processes. limit_bytes: for all blocks together.
 
     Nothing here fails a generation: what cannot be read is computed, what cannot be written is left out.
+    wait_s: for another process that writes.
     """
 
-    def __init__(self, folder: Path, limit_bytes: int) -> None:
-        self.folder, self.limit_bytes = folder, limit_bytes
+    def __init__(self, folder: Path, limit_bytes: int, *, wait_s: float = 5.0) -> None:
+        self.folder, self.limit_bytes, self.wait_s = folder, limit_bytes, wait_s
 
     def restore(self, model: str, cache: DiskCache, tokens: Sequence[int]) -> int:
         """Fill an empty cache with the longest known beginning of the tokens; how many tokens that is.
@@ -61,14 +61,14 @@ class PrefixStore:
     def save(self, model: str, cache: DiskCache, tokens: Sequence[int]) -> int:
         """Keep the whole blocks of these tokens, whose rows the cache holds; bytes written.
 
-        0 where all is known, another process writes for longer than 5 s, or the folder cannot be written.
+        0 where all is known, another process writes for longer than `wait_s`, or the folder cannot be written.
         """
         keys = list(_keys(model, cache.shape, tokens))[: self.limit_bytes // _block_bytes(cache.shape)]
         paths = [self._path(key) for key in keys]
         try:
             if not all(path.exists() for path in paths):
                 self.folder.mkdir(parents=True, exist_ok=True)
-                with FileLock(self.folder / "lock", timeout=_WAIT_S):
+                with FileLock(self.folder / "lock", timeout=self.wait_s):
                     return self._write(keys, paths, cache)
         except (OSError, Timeout):
             pass
@@ -83,7 +83,7 @@ class PrefixStore:
         """Delete what a killed process left, and old blocks down to a limit (the store's own by default); bytes."""
         if not self.folder.is_dir():
             return 0
-        with FileLock(self.folder / "lock", timeout=_WAIT_S):
+        with FileLock(self.folder / "lock", timeout=self.wait_s):
             freed = _unlink(list(self.folder.glob(f"*{PART}")), dry_run)
             limit = self.limit_bytes if limit_bytes is None else limit_bytes
             return freed + _unlink(self._beyond(limit), dry_run)

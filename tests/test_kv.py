@@ -1,0 +1,200 @@
+"""Keys and values in memory and on disk."""
+
+from __future__ import annotations
+
+import os
+import resource
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from crew import small_disk
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from tiny_engine import PROMPT, load_whole, make_engine, written
+from tiny_llm import make_tiny_llm
+from transformers.cache_utils import DynamicLayer
+
+from qrag_lib.errors import DiskFull, GenerationFailed
+from qrag_lib.models.generation import Sampling
+from qrag_lib.models.offload.kv import DiskCache, KVShape, kv_shape
+
+SHAPE = KVShape(layers=3, heads=2, dimensions=24, dtype=torch.bfloat16)
+MEMORY = Path("/dev/shm")
+
+
+@contextmanager
+def files_of_at_most(n_bytes: int) -> Iterator[None]:
+    """The system lets no file of this process grow further."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (n_bytes, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+def states(n: int, seed: int, shape: KVShape = SHAPE) -> tuple[torch.Tensor, torch.Tensor]:
+    """Keys and values of n tokens, laid out as attention computes them: (batch, heads, n, dimensions)."""
+    dice = torch.Generator().manual_seed(seed)
+    made = torch.randn(2, shape.batch, n, shape.heads, shape.dimensions, generator=dice).to(shape.dtype)
+    keys, values = made.transpose(2, 3)
+    return keys, values
+
+
+def same(mine: tuple[torch.Tensor, ...], theirs: tuple[torch.Tensor, ...]) -> bool:
+    return all(torch.equal(a, b) for a, b in zip(mine, theirs, strict=True))
+
+
+STEPS = st.lists(st.tuples(st.integers(1, 20), st.integers(0, 6)), min_size=1, max_size=8)
+
+
+@given(steps=STEPS, batch=st.integers(1, 3), on_disk=st.booleans())
+@settings(max_examples=30, deadline=None)
+def test_adding_and_taking_back_is_what_transformers_own_layer_does(
+    tmp_path_factory: pytest.TempPathFactory, steps: list[tuple[int, int]], batch: int, on_disk: bool
+) -> None:
+    shape = KVShape(2, 2, 24, torch.bfloat16, batch)
+    folder = tmp_path_factory.mktemp("kv")
+    with DiskCache(shape, 200, folder=folder, memory_bytes=0 if on_disk else None) as cache:
+        theirs = [DynamicLayer(), DynamicLayer()]
+        for i, (n, back) in enumerate(steps):
+            for layer in (0, 1):
+                keys, values = states(n, 10 * i + layer, shape)
+                assert same(cache.update(keys, values, layer), theirs[layer].update(keys, values))
+            cache.crop(-min(back, n))
+            for layer in theirs:
+                layer.crop(-min(back, n))
+            assert cache.get_seq_length() == theirs[0].get_seq_length()
+
+
+def test_as_many_layers_as_fit_are_in_memory(tmp_path: Path) -> None:
+    one_layer = SHAPE.row_bytes * 100
+    with DiskCache(SHAPE, 100, folder=tmp_path, memory_bytes=2 * one_layer + 1) as cache:
+        assert [type(layer).__name__ for layer in cache.layers] == ["MemoryLayer", "MemoryLayer", "DiskLayer"]
+        assert one_layer <= cache.disk_bytes < one_layer + 4096
+    with DiskCache(SHAPE, 100, memory_bytes=0) as cache:  # no folder: memory is all there is
+        assert cache.disk_bytes == 0
+
+
+def test_a_token_of_deepseek_7b_takes_480_kib() -> None:
+    from transformers import LlamaConfig
+
+    config = LlamaConfig(hidden_size=4096, num_hidden_layers=30, num_attention_heads=32, num_key_value_heads=32)
+    assert kv_shape(config, torch.bfloat16).token_bytes == 480 * 1024
+
+
+def test_what_was_read_is_told_and_rows_come_back(tmp_path: Path) -> None:
+    with DiskCache(SHAPE, 64, folder=tmp_path, memory_bytes=0) as cache:
+        keys, values = states(40, 1)
+        for layer in range(3):
+            cache.update(keys, values, layer)
+        rows = [row.clone() for row in cache.rows(8, 24)]
+        assert cache.bytes_read >= 3 * 24 * SHAPE.row_bytes
+    expected = torch.stack((keys, values))[:, :, :, 8:24].permute(3, 0, 1, 2, 4)
+    assert all(torch.equal(row, expected) for row in rows)
+
+
+def test_it_works_where_the_page_cache_cannot_be_passed_by() -> None:
+    if not MEMORY.is_dir():
+        pytest.skip("no file system in memory at /dev/shm")
+    with DiskCache(SHAPE, 64, folder=MEMORY, memory_bytes=0) as cache:
+        first, second = states(40, 1), states(3, 2)
+        cache.update(*first, 0)
+        keys, _values = cache.update(*second, 0)
+    assert torch.equal(keys, torch.cat((first[0], second[0]), dim=2))
+
+
+# --- faults -------------------------------------------------------------------------------------
+
+
+def test_the_file_has_no_name_and_its_room_comes_back(tmp_path: Path) -> None:
+    with DiskCache(SHAPE, 4096, folder=tmp_path, memory_bytes=0) as cache:
+        assert cache.disk_bytes > 0
+        assert list(tmp_path.iterdir()) == []
+        assert len(kv_files()) == 2  # one past the page cache
+    assert kv_files() == []
+
+
+def kv_files() -> list[Path]:
+    """The files of keys and values that this process has open."""
+    opened = list(Path("/proc/self/fd").iterdir())
+    return [path for path in opened if path.is_symlink() and "/.kv-" in str(path.readlink())]
+
+
+def test_more_tokens_than_room_was_made_for_are_refused() -> None:
+    cache = DiskCache(SHAPE, 10)
+    cache.update(*states(8, 1), 0)
+    with pytest.raises(GenerationFailed, match="11 tokens do not fit: room was made for 10"):
+        cache.update(*states(3, 2), 0)
+
+
+def test_a_full_disk_is_told_before_anything_is_computed(tmp_path: Path) -> None:
+    folder = make_tiny_llm(tmp_path / "llm", layers=2)
+    engine = make_engine(folder, load_whole(folder), kv_folder=tmp_path / "kv", kv_memory_bytes=0)
+    passes: list[int] = []
+    engine._model.register_forward_pre_hook(lambda *_args: passes.append(1))
+    with files_of_at_most(2**15), pytest.raises(DiskFull, match=r"needs \d+ MiB in .*kv, which has \d+ MiB free"):
+        written(engine)
+    assert passes == []
+    assert list((tmp_path / "kv").iterdir()) == []
+    assert written(engine).text
+
+
+def test_a_small_disk_is_not_filled_by_what_does_not_fit(tmp_path: Path) -> None:
+    with small_disk(tmp_path / "disk", "64k") as folder:
+        with pytest.raises(DiskFull, match="which has 0 MiB free"):
+            DiskCache(SHAPE, 1000, folder=folder, memory_bytes=0)
+        assert list(folder.iterdir()) == []
+        assert os.statvfs(folder).f_bfree == os.statvfs(folder).f_blocks
+
+
+def test_a_file_that_fails_in_mid_text_is_an_error_and_the_next_text_works(tmp_path: Path) -> None:
+    folder = make_tiny_llm(tmp_path / "llm", layers=2)
+    engine = make_engine(folder, load_whole(folder), kv_folder=tmp_path / "kv", kv_memory_bytes=0)
+    expected = written(engine).text
+    writing = engine.generate(PROMPT, Sampling(24))
+    next(writing)
+    os.truncate(kv_files()[0], 0)
+    with pytest.raises(GenerationFailed, match="the file of what the model reads failed: the file ends early"):
+        list(writing)
+    assert written(engine).text == expected
+
+
+KILLED = """
+import sys
+sys.path.insert(0, {tests!r})
+from test_kv import SHAPE, states
+from pathlib import Path
+from qrag_lib.models.offload.kv import DiskCache
+with DiskCache(SHAPE, 100_000, folder=Path({folder!r}), memory_bytes=0) as cache:
+    for n in range(10_000):
+        cache.update(*states(10, n), n % 3)
+        if n == 5:
+            print("writing", flush=True)
+"""
+
+
+def test_nothing_is_left_of_a_killed_process_and_two_share_a_folder(tmp_path: Path) -> None:
+    code = KILLED.format(tests=str(Path(__file__).parent), folder=str(tmp_path))
+    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE) as child:
+        assert child.stdout is not None and child.stdout.readline() == b"writing\n"
+        with DiskCache(SHAPE, 10, folder=tmp_path, memory_bytes=0) as mine:
+            keys, values = states(4, 1)
+            assert same(mine.update(keys, values, 0), (keys, values))
+        child.send_signal(signal.SIGKILL)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_beams_are_refused(tmp_path: Path) -> None:
+    folder = make_tiny_llm(tmp_path / "llm", layers=1)
+    model: Any = load_whole(folder)
+    cache = DiskCache(kv_shape(model.config, model.dtype, batch=2), 40)
+    with pytest.raises(NotImplementedError, match="beam search needs"):
+        model.generate(torch.tensor([[5, 6]]), num_beams=2, max_new_tokens=4, past_key_values=cache)
