@@ -30,7 +30,7 @@ def answer(question: str, *found: Hit, language: str = "pt", threshold: float | 
 def test_the_first_sentence_answers():
     assert "fundada em 1932" in answer("Quando a escola de música foi fundada?", hit("school")).sentences[0].text
     english = answer("Who built the old mill?", hit("mill", language="en"), language="en")
-    assert english.sentences[0].text == "It was built by Thomas Reed in 1874."
+    assert english.sentences[0].text.endswith("It was built by Thomas Reed in 1874.")
 
 
 def test_every_quote_is_the_stored_text_at_its_place():
@@ -120,9 +120,12 @@ def test_a_quote_that_no_longer_stands_in_the_document_is_dropped():
     assert said.refused and not said.citations and len(calls) > 1
 
 
-def test_neighbouring_sentences_share_one_quote():
-    said = [answer("Quem construiu o moinho e o que a flood destroyed?", hit("mill", language="en"), language="en")]
-    for each in said:
-        for citation in each.citations:
-            quoted = [s.text for s in each.sentences if citation.number in s.citations]
-            assert " ".join(quoted) == " ".join(citation.quote.split())
+def test_a_neighbour_that_scores_nearly_as_well_is_read_with_the_best():
+    said = answer("Who built the old mill?", hit("mill", language="en"), language="en")
+    assert said.citations[0].quote == "The old mill grinds wheat and maize. It was built by Thomas Reed in 1874."
+
+
+def test_each_sentence_of_an_answer_is_a_whole_quote():
+    said = answer("Quem construiu o moinho e o que a flood destroyed?", hit("mill", language="en"), language="en")
+    assert [s.citations for s in said.sentences] == [(c.number,) for c in said.citations]
+    assert [s.text for s in said.sentences] == [" ".join(c.quote.split()) for c in said.citations]

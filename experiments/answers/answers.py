@@ -1,4 +1,4 @@
-"""Does the first quoted sentence hold the answer, and does `ask` refuse when the documents do not hold it?
+"""Does the first quote hold the answer, and does `ask` refuse when the documents do not hold it?
 
     python experiments/answers/answers.py fit DATA CACHE     # prints the weights (training sets only)
     python experiments/answers/answers.py test DATA CACHE    # results.csv (test sets, weights of the library)
@@ -26,7 +26,7 @@ from sklearn.metrics import roc_auc_score
 from qrag_lib.language import terms
 from qrag_lib.models.embedding import open_embedding
 from qrag_lib.rag import evidence
-from qrag_lib.rag.answer import ask
+from qrag_lib.rag.answer import _leads_to, ask, weigh
 from qrag_lib.rag.asking import Question
 from qrag_lib.rag.confidence import SIGNS, THRESHOLD, signs
 from qrag_lib.types import Answer, Hits
@@ -136,13 +136,25 @@ def fit_confidence(held: Sequence[Case], removed: Sequence[Case]) -> None:
         print(f'    "{name}": {weight:.2f},')
 
 
-def overlap_baseline(question: str, hits: Hits, texts: object, df: dict[str, int], n: int) -> str:
-    """The sentence of the top three passages with the largest idf overlap with the question."""
+def overlap_baseline(question: str, hits: Hits, texts: object, df: dict[str, int], n: int) -> tuple[str, str]:
+    """The sentence of the top three passages with the largest idf overlap; the same with its better neighbour."""
     asked = set(terms(question, hits.language))
     idf = {t: np.log(1 + (n - df.get(t, 0) + 0.5) / (df.get(t, 0) + 0.5)) for t in asked}
     found = evidence.candidates(hits.hits[:3], texts, hits.language)
-    best = max(found, key=lambda c: sum(idf[t] for t in asked & set(terms(c.text, hits.language))), default=None)
-    return best.text if best else ""
+    overlap = {id(c): sum(idf[t] for t in asked & set(terms(c.text, hits.language))) for c in found}
+    best = max(found, key=lambda c: overlap[id(c)], default=None)
+    if best is None:
+        return "", ""
+    near = [c for c in found if _leads_to(c, best) or _leads_to(best, c)]
+    both = [best, max(near, key=lambda c: overlap[id(c)])] if near else [best]
+    text = texts(best.document_id)
+    return best.text, text[min(c.start for c in both) : max(c.end for c in both)]
+
+
+def best_alone(asked: Asked, texts: object, encoder: Encoder) -> str:
+    """The best sentence without the neighbour that is quoted with it."""
+    found = weigh(Question(asked.text, asked.hits.language), asked.hits, texts, encoder)
+    return found.candidates[found.order[0]].text if found.candidates else ""
 
 
 def test(data: Path, cache: Path) -> None:
@@ -169,21 +181,29 @@ def tested(name: str, asked: Sequence[Asked], workspace: Workspace, encoder: Enc
         text = texts(document.id)
         for term in {t for language in ("pt", "en") for t in terms(text, language)}:
             df[term] = df.get(term, 0) + 1
-    baseline = [holds(overlap_baseline(a.text, a.hits, texts, df, len(documents)), a.golds) for a in asked]
-    yield line(name, "idf overlap, top three passages", "first sentence right", float(np.mean(baseline)))
+    found = [overlap_baseline(a.text, a.hits, texts, df, len(documents)) for a in asked]
+    baseline = [[holds(text, a.golds) for text in texts_] for a, texts_ in zip(asked, found, strict=True)]
+    yield line(
+        name, "idf overlap, top three passages", "first sentence alone right", np.mean([a for a, _b in baseline])
+    )
+    yield line(name, "idf overlap, with a neighbour", "first quote right", np.mean([b for _a, b in baseline]))
     plain = [first_right(a, ask(a.text, a.hits, texts, None, threshold=0.0)) for a in asked]
-    yield line(name, "ask without an embedder", "first sentence right", float(np.mean(plain)))
+    yield line(name, "ask without an embedder", "first quote right", np.mean(plain))
+    alone = [holds(best_alone(a, texts, encoder), a.golds) for a in asked]
+    yield line(name, "ask", "first sentence alone right", np.mean(alone))
     held = [ask(a.text, a.hits, texts, encoder, threshold=0.0) for a in asked]
     gone = [ask(a.text, a.hits_without, texts, encoder, threshold=0.0) for a in asked]
     right = np.array([first_right(a, x) for a, x in zip(asked, held, strict=True)])
     half = np.array([sum(map(ord, a.id)) % 2 == 1 for a in asked])
-    yield line(name, "ask", "first sentence right", right.mean())
-    yield line(name, "ask", "first sentence right, half not looked at", right[half].mean())
+    yield line(name, "ask", "first quote right", right.mean())
+    yield line(name, "ask", "first quote right, half not looked at", right[half].mean())
+    quotes = [x.citations[0].quote for x in held if x.citations]
+    yield line(name, "ask", "characters of the first quote", np.mean([len(quote) for quote in quotes]))
     yield from refusals(name, right, np.array([x.confidence for x in held]), np.array([x.confidence for x in gone]))
 
 
 def first_right(asked: Asked, answer: Answer) -> bool:
-    """True where the first sentence holds a gold answer."""
+    """True where the first quote holds a gold answer."""
     return bool(answer.sentences) and holds(answer.sentences[0].text, asked.golds)
 
 
