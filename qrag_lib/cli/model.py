@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from qrag_lib.cli import hub
 from qrag_lib.i18n import _
 
 NewVerb = Callable[[Any, str, str], ArgumentParser]  # arguments._verb: (verbs, name, help) -> its parser
@@ -17,6 +18,7 @@ def add(verbs: Any, verb: NewVerb) -> None:
     model = verb(verbs, "model", _("plan, fetch, check and clean language models"))
     below = model.add_subparsers(dest="model_verb", metavar=_("command"), required=True, title=_("commands"))
     _add_plan(below, verb)
+    hub.add(below, verb)
     _add_quantize(below, verb)
 
 
@@ -69,4 +71,5 @@ def quantize(options: Namespace) -> object:
 VERBS: Mapping[str, Callable[[Namespace], object]] = {
     "plan": plan,
     "quantize": quantize,
+    **hub.VERBS,
 }

@@ -151,6 +151,8 @@ def stage(name: str) -> str:
         "fusion": _("fusion"),
         "rerank": _("reranking"),
         "evidence": _("evidence"),
+        "download": _("downloading, in MiB"),
+        "verify": _("checking, in MiB"),
         "write": _("writing"),
         "align": _("comparing with the documents"),
     }

@@ -10,19 +10,23 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
+from filelock import FileLock, Timeout
+
 from qrag_lib import show
 from qrag_lib.errors import ModelError, NotFound
 from qrag_lib.i18n import N_, _
 from qrag_lib.models.hub.blobs import PART
 from qrag_lib.models.hub.layout import Repository, size_of
+from qrag_lib.models.offload.prefix import PrefixStore
 
 OLD_S = 3600.0  # a file untouched for so long is not being written
-Kind = Literal["orphan", "incomplete", "dangling", "unfinished", "detached", "model"]
+Kind = Literal["orphan", "incomplete", "dangling", "computed", "unfinished", "detached", "model"]
 USELESS: tuple[Kind, ...] = ("orphan", "incomplete", "dangling")
 WHY: dict[Kind, str] = {
     "orphan": N_("bytes that no model refers to"),
     "incomplete": N_("left by a download that cannot go on"),
     "dangling": N_("a link to bytes that are gone"),
+    "computed": N_("prompts computed before, beyond their limit"),
     "unfinished": N_("a download that was stopped and can go on"),
     "detached": N_("a version that no branch stands at any more"),
     "model": N_("a whole model"),
@@ -31,12 +35,24 @@ WHY: dict[Kind, str] = {
 
 @dataclass(frozen=True, slots=True)
 class Waste:
-    """A file or folder that can go, and the bytes that its going frees."""
+    """A file or folder that can go, and the bytes that its going frees. keep_bytes: what of a folder may stay."""
 
     path: Path
     kind: Kind
     n_bytes: int
-    model: str
+    model: str = ""
+    keep_bytes: int = 0
+
+    def remove(self) -> bool:
+        """True once it is gone; a folder of computed prompts is cut to its limit."""
+        if self.kind == "computed":
+            return bool(PrefixStore(self.path, self.keep_bytes).clean())
+        if self.path.is_dir() and not self.path.is_symlink():
+            shutil.rmtree(self.path, ignore_errors=True)
+        else:
+            with suppress(OSError):
+                self.path.unlink()
+        return not self.path.is_symlink() and not self.path.exists()
 
 
 @dataclass(frozen=True)
@@ -52,15 +68,9 @@ class Cleaning:
         return sum(item.n_bytes for item in self.items)
 
     def apply(self) -> Cleaning:
-        """Remove what is listed, links before the bytes they lead to; the cleaning as done."""
-        for item in sorted(self.items, key=lambda item: item.kind == "orphan"):
-            if item.path.is_dir() and not item.path.is_symlink():
-                shutil.rmtree(item.path, ignore_errors=True)
-            else:
-                with suppress(OSError):
-                    item.path.unlink()
-        return replace(self, items=tuple(i for i in self.items if not i.path.is_symlink() and not i.path.exists()),
-                       done=True)  # fmt: skip
+        """Remove what is listed, links before the bytes they lead to; what is gone now."""
+        ordered = sorted(self.items, key=lambda item: item.kind == "orphan")
+        return replace(self, items=tuple(item for item in ordered if item.remove()), done=True)
 
     def _title(self) -> str:
         if not self.items:
@@ -148,6 +158,14 @@ def find_waste(cache: Path, kinds: Sequence[Kind] = USELESS, *, old_s: float = O
     return Cleaning(tuple(waste for waste in found if waste.kind in kinds))
 
 
+def find_computed(folder: Path, limit_bytes: int) -> Cleaning:
+    """What of the prompts that models computed is beyond a limit, or was left by a killed process."""
+    n_bytes = 0
+    with suppress(OSError, Timeout):  # another process writes now
+        n_bytes = PrefixStore(folder, limit_bytes).clean(dry_run=True)
+    return Cleaning((Waste(folder, "computed", n_bytes, keep_bytes=limit_bytes),) if n_bytes else ())
+
+
 def repositories(cache: Path) -> Iterator[Repository]:
     """The models that have a folder in the cache, by name."""
     for folder in sorted(cache.glob("models--*")) if cache.is_dir() else ():
@@ -216,8 +234,6 @@ def _detached(repository: Repository, snapshots: Iterable[Path]) -> Iterator[Was
 
 def _is_idle(repository: Repository, blob: Path, old_s: float) -> bool:
     """Whether nobody writes a blob: not lately, and its lock is free."""
-    from filelock import FileLock, Timeout
-
     lock = repository.cache / ".locks" / repository.folder.name / f"{blob.name.partition('.')[0]}.lock"
     try:
         if time.time() - blob.stat().st_mtime < old_s:

@@ -66,7 +66,10 @@ class Hub:
         self.endpoint = (endpoint or constants.ENDPOINT).rstrip("/")
         self.patience = patience or Patience()
         self.say = say
-        headers = build_hf_headers(token=token, library_name="qrag", library_version=__version__)
+        try:
+            headers = build_hf_headers(token=token, library_name="qrag", library_version=__version__)
+        except OSError as error:  # one was asked for, and there is none
+            raise ModelError(_("no token is saved here"), hint="hf auth login") from error
         headers["accept-encoding"] = "identity"  # sizes and ranges are those of the file
         timeout = httpx2.Timeout(self.patience.silence_s, connect=10)
         self._client = httpx2.Client(headers=headers, timeout=timeout, follow_redirects=True)
