@@ -7,6 +7,7 @@ import os
 import threading
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from enum import Enum
 
@@ -14,6 +15,7 @@ from qrag_lib.errors import GenerationFailed
 from qrag_lib.i18n import _
 from qrag_lib.models.offload.reading import WeightsFile, room_for
 
+_PATIENCE_S = 0.1  # after which a word that an interrupt swallowed is said again
 READERS = 2  # the second keeps the disk at work while the first hands over
 
 
@@ -49,6 +51,27 @@ class Buffer:
         self.error: BaseException | None = None
 
 
+class Bell:
+    """Wakes the one who waits; rung twice is as rung once.
+
+    A lock, not threading.Event or Condition: those are written in Python, and an interrupt (Ctrl-C)
+    between two of their lines leaves them locked.
+    """
+
+    def __init__(self) -> None:
+        self._silent = threading.Lock()
+        self._silent.acquire()
+
+    def ring(self) -> None:
+        """Wake the one who waits, or the next who does."""
+        with suppress(RuntimeError):  # it was rung before and nobody has heard it
+            self._silent.release()
+
+    def wait(self, seconds: float = -1) -> None:
+        """Until it rings, or for so many seconds."""
+        self._silent.acquire(timeout=seconds)
+
+
 class Ring:
     """Buffers, readers and the cyclic order of the blocks. One caller at a time takes blocks.
 
@@ -63,14 +86,15 @@ class Ring:
         self.blocks = blocks
         size = room_for(max((block.n_bytes for block in blocks), default=1))
         self.buffers = [Buffer(size) for _n in range(n_buffers if blocks else 0)]
-        self.changed = threading.Condition()
+        self.lock = threading.Lock()
+        self.arrived = Bell()
         self.due: int | None = None  # the turn that `take` expects; None where nothing may be expected
         self.coming = 0  # the turn that is read next
         self.bytes_read = self.restarts = 0
         self.wait_s = 0.0
         self.stopped = False
         self.process = os.getpid()
-        self.readers: list[threading.Thread] = []
+        self.readers: list[tuple[threading.Thread, Bell]] = []
 
     def take(self, index: int) -> Buffer:
         """The buffer with block `index`, HELD until `release`. Raises what reading it raised."""
@@ -79,28 +103,43 @@ class Ring:
                 _("the model was loaded by process {pid} and cannot be used in its fork").format(pid=self.process),
                 hint=_("load it in the process that uses it"),
             )
-        with self.changed:
-            self._start()
+        with self.lock:
             if self.due is None or self.due % len(self.blocks) != index or self._held():
                 self._restart(index)
-            buffer = self._wait_for(self.due or 0)
-            buffer.state = State.HELD
-            self.due = buffer.at + 1
+        self._start()
+        began = time.perf_counter()
+        while (buffer := self._ready()) is None:
+            self._call_readers()
+            self.arrived.wait(_PATIENCE_S)
+        self.wait_s += time.perf_counter() - began
         if buffer.error is not None:
             raise buffer.error
         return buffer
 
     def release(self, buffer: Buffer) -> None:
         """Let the readers have the buffer."""
-        with self.changed:
+        with self.lock:
             buffer.state = State.FREE
-            self.changed.notify_all()
+        self._call_readers()
 
     def stop(self) -> None:
         """End the readers after what they are reading."""
-        with self.changed:
-            self.stopped = True
-            self.changed.notify_all()
+        self.stopped = True
+        self._call_readers()
+
+    def _call_readers(self) -> None:
+        for _thread, bell in self.readers:
+            bell.ring()
+
+    def _ready(self) -> Buffer | None:
+        """The buffer with the block that is due, HELD from now on; None while it is not read."""
+        with self.lock:
+            for buffer in self.buffers:
+                if buffer.at == self.due and buffer.state is State.READY:
+                    buffer.state = State.HELD
+                    self.due = buffer.at + 1
+                    return buffer
+        return None
 
     def _held(self) -> bool:
         return any(buffer.state is State.HELD for buffer in self.buffers)
@@ -114,48 +153,38 @@ class Ring:
             buffer.state = State.STALE if under_way else State.FREE
         self.coming = index
         self.due = index
-        self.changed.notify_all()
-
-    def _wait_for(self, at: int) -> Buffer:
-        began = time.perf_counter()
-        while True:
-            for buffer in self.buffers:
-                if buffer.at == at and buffer.state is State.READY:
-                    self.wait_s += time.perf_counter() - began
-                    return buffer
-            self.changed.notify_all()  # an interrupt may have lost a word to the readers
-            self.changed.wait()
 
     def _start(self) -> None:
         if self.stopped:
             raise GenerationFailed(_("the model is closed"))
         while len(self.readers) < READERS:
-            reader = threading.Thread(target=self._read_on, name="qrag-weights", daemon=True)
+            bell = Bell()
+            reader = threading.Thread(target=self._read_on, args=(bell,), name="qrag-weights", daemon=True)
+            self.readers.append((reader, bell))
             reader.start()
-            self.readers.append(reader)
 
-    def _read_on(self) -> None:
-        while (buffer := self._claim()) is not None:
+    def _read_on(self, bell: Bell) -> None:
+        while (buffer := self._claim(bell)) is not None:
             block = self.blocks[buffer.at % len(self.blocks)]
             n, error = 0, None
             try:
                 buffer.begin, n = block.file.read(block.offset, block.n_bytes, buffer.memory)
             except BaseException as raised:  # it belongs to the caller, who waits for it
                 error = raised
-            with self.changed:
+            with self.lock:
                 self.bytes_read += n
                 buffer.error = error
                 buffer.state = State.READY if buffer.state is State.READING else State.FREE
-                self.changed.notify_all()
+            self.arrived.ring()
 
-    def _claim(self) -> Buffer | None:
+    def _claim(self, bell: Bell) -> Buffer | None:
         """A free buffer for the next block, as soon as there is one; None at the end."""
-        with self.changed:
-            while not self.stopped:
-                free = next((buffer for buffer in self.buffers if buffer.state is State.FREE), None)
-                if free is not None:
-                    free.at, free.state = self.coming, State.READING
-                    self.coming += 1
-                    return free
-                self.changed.wait()
-            return None
+        while not self.stopped:
+            with self.lock:
+                for buffer in self.buffers:
+                    if buffer.state is State.FREE:
+                        buffer.at, buffer.state = self.coming, State.READING
+                        self.coming += 1
+                        return buffer
+            bell.wait()
+        return None
