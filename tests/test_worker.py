@@ -23,12 +23,15 @@ from worker_engines import PROGRAM
 from qrag_lib import errors
 from qrag_lib.models.generation import Engine, Generation, Message, Sampling
 from qrag_lib.models.worker import deaths, hold, place, process
+from qrag_lib.models.worker import hosted as hosted_model
 from qrag_lib.models.worker.client import WorkerEngine, open_worker
 from qrag_lib.models.worker.factories import FACTORIES, build
 from qrag_lib.models.worker.listening import connect
+from qrag_lib.models.worker.opening import arguments_of, open_hosted, plan_of
 from qrag_lib.models.worker.protocol import MAX_LINE, Line, error_message, error_of
 from qrag_lib.models.worker.recovery import reason_of
 from qrag_lib.models.worker.registry import running, stop_workers
+from qrag_lib.settings import Settings
 
 GROUPS = Path("/sys/fs/cgroup/memory")
 TEN = Sampling(max_new_tokens=10)
@@ -194,7 +197,7 @@ def test_other_arguments_are_another_worker(hosted: Callable[..., WorkerEngine],
 
 
 def test_a_second_text_waits_and_is_told(hosted: Callable[..., WorkerEngine], told: list[str]) -> None:
-    engine = hosted(pause_s=0.02)
+    engine = hosted(pause_s=0.1)
     first = engine.generate("a", TEN)
     next(first)
     assert len(written(engine, "b")[0]) == 10
@@ -336,6 +339,16 @@ def test_a_killed_worker_is_an_error_and_the_next_call_starts_another(
     assert pid_of(tmp_path) != pid
 
 
+def test_a_worker_that_was_killed_between_two_calls_is_replaced_without_a_word(
+    hosted: Callable[..., WorkerEngine], tmp_path: Path, told: list[str]
+) -> None:
+    engine = hosted()
+    for _n in range(5):
+        os.kill(pid_of(tmp_path), signal.SIGKILL)
+        assert engine.count_tokens("a b") == 2
+    assert told == []
+
+
 def test_a_worker_that_crashes_in_c_is_an_error(hosted: Callable[..., WorkerEngine]) -> None:
     with pytest.raises(errors.GenerationFailed, match="killed by signal 11"):
         written(hosted(), "CRASH")
@@ -352,11 +365,11 @@ def test_a_worker_killed_while_it_loads_is_an_error(hosted: Callable[..., Worker
 
     thread = threading.Thread(target=load)
     thread.start()
-    until(lambda: running(tmp_path))
-    os.kill(pid_of(tmp_path), signal.SIGKILL)
-    thread.join(20)
+    while thread.is_alive():  # one that had said nothing yet is replaced; one that was heard is not
+        for worker in running(tmp_path):
+            os.kill(worker.note.pid, signal.SIGKILL)
+        thread.join(0.5)
     assert isinstance(caught[0], errors.ModelUnavailable)
-    assert "while loading" in str(caught[0])
 
 
 def test_what_a_killed_worker_left_is_swept_up(hosted: Callable[..., WorkerEngine], tmp_path: Path) -> None:
@@ -500,6 +513,65 @@ def test_counters_of_both_kinds_of_groups_are_found(tmp_path: Path) -> None:
     assert not deaths.was_out_of_memory(counts)
     (v2 / "memory.events").write_text("oom_kill 3\n")
     assert deaths.was_out_of_memory(counts)
+
+
+# --- a real model -------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def llm(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    from tiny_llm import make_tiny_llm
+
+    return make_tiny_llm(tmp_path_factory.mktemp("llm") / "tiny")
+
+
+def test_a_streamed_model_writes_the_same_in_a_worker_and_after_a_stop(llm: Path, tmp_path: Path) -> None:
+    settings = Settings(workspace=tmp_path, device_map="disk")
+    engine = open_hosted(llm, settings)
+    try:
+        here = written(_in_this_process(llm), "o rato roeu a roupa", TEN)
+        assert written(engine, "o rato roeu a roupa", TEN)[0] == here[0]
+        stopped = engine.generate("prazo de trinta dias", TEN)
+        next(stopped)
+        stopped.close()
+        _pieces, there = written(engine, "o rato roeu a roupa", TEN)
+        assert (there.text, plan_of(engine).mode) == (here[1].text, "streamed")
+        assert there.details["bytes_read"] > 0
+    finally:
+        assert len(stop_workers(settings.models_folder)) == 1
+
+
+def _in_this_process(folder: Path) -> Engine:
+    from qrag_lib.models.offload.load import load_streamed
+    from qrag_lib.models.offload.write import StreamedEngine
+    from qrag_lib.models.tokenizer import load_tokenizer
+
+    return StreamedEngine(load_streamed(folder), load_tokenizer(folder))
+
+
+def test_a_model_writes_inside_512_mib_beside_the_kernel_that_asks(group: Path, llm: Path, tmp_path: Path) -> None:
+    (group / "memory.limit_in_bytes").write_text(str(512 << 20))
+    code = f"""
+        from qrag_lib.models.worker.opening import open_hosted, plan_of
+        from qrag_lib.models.worker.registry import stop_workers
+        from qrag_lib.settings import Settings
+        settings = Settings(workspace=Path({str(tmp_path)!r}))
+        engine = open_hosted(Path({str(llm)!r}), settings, tell=told.append)
+        print(engine.count_tokens("".join(engine.generate("a roupa", Sampling(max_new_tokens=9)))) > 0, told)
+        stop_workers(settings.models_folder)
+        """
+    assert said(person(tmp_path, textwrap.dedent(code), before=inside(group))) == "True []"
+    assert "oom_kill 0" in (group / "memory.oom_control").read_text()
+
+
+def test_smaller_plans_of_a_model_end_with_all_of_it_on_disk() -> None:
+    wanted = arguments_of(Path("m"), Settings())
+    first = hosted_model.smaller(wanted, "memory")
+    assert first and (first["share"], first["settings"]["device_map"]) == (0.6, "auto")
+    second = hosted_model.smaller(first, "memory")
+    assert second and second["settings"]["device_map"] == "disk"
+    assert hosted_model.smaller(second, "memory") is None
+    assert hosted_model.smaller(wanted, "device map") == {**second, "share": 1.0}
 
 
 # --- strangers ----------------------------------------------------------------------------------

@@ -143,13 +143,15 @@ class WorkerEngine:
             except TimeoutError as error:
                 raise _silent(self.order, error) from error
             except (EOFError, OSError) as error:
-                if heard.stage or _was_killed(note):
+                if heard.stage or _was_starved(note):
                     raise _lost(self.order, note, heard.stage) from error
             except ProtocolError as error:
                 raise GenerationFailed(_("the worker sent no message: {error}").format(error=error)) from error
             finally:
                 line.close()
-        raise ModelUnavailable(_("the worker of {name} ends whenever it is asked").format(name=self.order.factory))
+        raise ModelUnavailable(
+            _("the worker of {name} ends whenever it is asked").format(name=self.order.factory), hint=_log(self.order)
+        )
 
 
 @dataclass
@@ -158,12 +160,12 @@ class _Heard:
 
     tell: Tell
     stage: str = ""
-    waited: bool = False
+    n_waits: int = 0
 
     def beat(self, told: Mapping[str, Any]) -> None:
         self.stage = str(told.get("stage"))
-        if self.stage == "waiting" and not self.waited:
-            self.waited = True
+        self.n_waits += self.stage == "waiting"
+        if self.stage == "waiting" and self.n_waits == 2:  # at the first, what was just stopped may be ending
             self.tell(_("the model is writing for somebody else; {n} before you").format(n=told.get("ahead")))
 
 
@@ -219,9 +221,10 @@ def _finished(pieces: Generator[str, None, Generation]) -> Generation:
             return finished
 
 
-def _was_killed(note: place.Note) -> bool:
-    """Whether a worker that said nothing at all did not end by itself."""
-    return deaths.was_out_of_memory(note.ooms) or exit_code(note.pid) not in (None, 0)
+def _was_starved(note: place.Note) -> bool:
+    """Whether a worker that said nothing at all was killed for want of memory; any other is simply started again."""
+    exit_code(note.pid)  # wait for its end, so that it is counted
+    return deaths.was_out_of_memory(note.ooms)
 
 
 def _lost(order: place.Order, note: place.Note, stage: str) -> Exception:
@@ -233,11 +236,13 @@ def _lost(order: place.Order, note: place.Note, stage: str) -> Exception:
     message = _("the worker of {name} (process {pid}) is {how} while {stage}").format(
         name=order.factory, pid=note.pid, how=how, stage=_(_STAGES[stage or "loading"])
     )
-    hint = _("ask again: another is started; its log is {path}").format(
-        path=place.log_path(Path(order.folder), order.key)
-    )
+    hint = _("ask again: another is started; {log}").format(log=_log(order))
     kind = GenerationFailed if stage in ("waiting", "generating") else ModelUnavailable
     return kind(message, hint=hint)
+
+
+def _log(order: place.Order) -> str:
+    return _("its log is {path}").format(path=place.log_path(Path(order.folder), order.key))
 
 
 def _silent(order: place.Order, error: TimeoutError) -> ModelUnavailable:

@@ -18,6 +18,7 @@ from qrag_lib.models.worker.protocol import VERSION, Line, ProtocolError, error_
 
 FIRST_S = 10.0  # a connection that asks nothing for so long is closed
 BEAT_S = 2.0
+SOON_S = 0.3  # the second beat of a generation: who still waits then is told
 PATIENCE_S = 0.5  # a generation that was stopped may end at its next piece; then it is interrupted
 
 
@@ -66,10 +67,12 @@ class Turns:
             return None
 
     def ahead(self, job: Job) -> int:
-        """Jobs that come before this one; 0 for the one that runs."""
+        """Jobs that come before this one, those left out that were stopped; 0 for the one that runs."""
         with self._changed:
-            place = self._waiting.index(job) if job in self._waiting else -1
-            return 0 if place < 0 else place + (self._running is not None)
+            if job not in self._waiting:
+                return 0
+            before = [self._running, *self._waiting][: self._waiting.index(job) + 1]
+            return sum(other is not None and not other.cancelled.is_set() for other in before)
 
     def drop(self, job: Job) -> None:
         """Take a job that waits out of the row."""
@@ -196,8 +199,10 @@ class Session:
         turns.add(job)
         try:
             self._beat(job)
-            while not job.done.is_set() and not self.line.readable(BEAT_S):
+            wait_s = SOON_S
+            while not job.done.is_set() and not self.line.readable(wait_s):
                 self._beat(job)
+                wait_s = BEAT_S
         except OSError:
             pass  # it is gone: stopped like any other
         job.cancelled.set()
