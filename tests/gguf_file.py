@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 LAYERS, HIDDEN, HEADS, INNER, CONTEXT = 2, 64, 4, 96, 512
+NEEDS_LLAMA_CPP = "needs llama-cpp-python, which is compiled where it is wanted"
 KINDS = {int: (4, "<I"), float: (6, "<f"), bool: (7, "<?")}
 
 

@@ -21,8 +21,8 @@ class StubOpenAI(ThreadingHTTPServer):
 
     daemon_threads = True
 
-    def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), _Handler)
+    def __init__(self, port: int = 0) -> None:
+        super().__init__(("127.0.0.1", port), _Handler)
         self.moods: list[str] = []
         self.asked: list[tuple[str, dict[str, str], Any]] = []
         self.models: list[dict[str, Any]] = [{"id": "tiny", "max_model_len": 2048}]
@@ -60,7 +60,8 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         self.server.asked.append((self.path, dict(self.headers), None))
-        self.whole(200, {"object": "list", "data": self.server.models})
+        listed = {"object": "list", "data": self.server.models}
+        self.whole(200, {"status": "ok"} if self.path == "/health" else listed)
 
     def do_POST(self) -> None:
         body = json.loads(self.rfile.read(int(self.headers["content-length"])))

@@ -99,12 +99,12 @@ class _Yard:
         return self.kept(open_hosted(self.checkpoint(), self.settings, tell=told.append))
 
     def gguf(self) -> Engine:
-        from gguf_file import write_tiny_gguf
+        from gguf_file import NEEDS_LLAMA_CPP, write_tiny_gguf
 
         from qrag_lib.models.gguf import GgufEngine
 
         if find_spec("llama_cpp") is None:
-            pytest.skip("needs llama-cpp-python, which is compiled where it is wanted")
+            pytest.skip(NEEDS_LLAMA_CPP)
         return self.kept(GgufEngine(write_tiny_gguf(self.folder / "tiny.gguf")))
 
 

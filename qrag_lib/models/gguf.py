@@ -6,6 +6,7 @@ import codecs
 import threading
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import cached_property
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
@@ -80,15 +81,9 @@ class GgufEngine:
 
     def render(self, messages: Sequence[Message]) -> str:
         """The prompt of a conversation by the file's own chat template, the plain format where it has none."""
-        template = self._header.metadata.get("tokenizer.chat_template")
-        controls = [token for token in (self._bos, self._eos, "<|im_start|>", "<|im_end|>") if token]
-        return render_chat(
-            messages,
-            template=template if isinstance(template, str) else PLAIN,
-            bos=self._bos,
-            eos=self._eos,
-            controls=controls,
-        )
+        own = self._header.metadata.get("tokenizer.chat_template")
+        template = own if isinstance(own, str) else PLAIN
+        return render_chat(messages, template=template, bos=self._bos, eos=self._eos, controls=self._controls)
 
     def generate(self, prompt: str, sampling: Sampling) -> Generator[str, None, Generation]:
         """The continuation, piece by piece; returns the Generation."""
@@ -147,6 +142,13 @@ class GgufEngine:
     def _wants_bos(self) -> bool:
         said = self._header.metadata.get("tokenizer.ggml.add_bos_token")
         return said if isinstance(said, bool) else self._header.metadata.get("tokenizer.ggml.model") == "llama"
+
+    @cached_property
+    def _controls(self) -> list[str]:
+        """The texts of the control tokens."""
+        llama_cpp, vocab = import_module(PACKAGE), self._open()._model.vocab
+        tokens = range(llama_cpp.llama_vocab_n_tokens(vocab))
+        return [self._spelt(token) for token in tokens if llama_cpp.llama_vocab_is_control(vocab, token)]
 
     def _ends(self, token: int) -> bool:
         return bool(import_module(PACKAGE).llama_vocab_is_eog(self._open()._model.vocab, token))
