@@ -222,6 +222,11 @@ def test_a_workspace_answers_with_a_llamaindex_llm() -> None:
     assert {"write", "align", "answer"} <= set(said.seconds)
 
 
+def test_an_address_that_comes_to_no_model_gives_the_quotes() -> None:
+    said = answer("extractive:", threshold=0.0)
+    assert said.generator == "extractive" and said.sentences and said.writing is None and not said.failure
+
+
 def test_without_a_model_nothing_changes() -> None:
     plain = small_workspace().ask("Quantos livros cada leitor empresta?")
     named = small_workspace().ask("Quantos livros cada leitor empresta?", llm="extractive:")

@@ -46,6 +46,21 @@ def test_the_view_mirrors_the_state_and_escapes_it() -> None:
     assert "&lt;img" in result.value and "<img" not in result.value
 
 
+def test_the_model_of_the_settings_writes_where_that_is_asked_and_its_draft_is_escaped() -> None:
+    shown: list[str] = []
+
+    def ask(_question: str, _k: int, *, llm: str, on_text: Any) -> Answer:
+        on_text("<img src=x>")
+        shown.append(result.value)
+        return answer(f"by {llm}")
+
+    state = Asking(SimpleNamespace(ask=ask, settings=SimpleNamespace(model="offload:here")))  # type: ignore[arg-type]
+    _question, row, result = asking_view(state).children
+    row.children[3].value = True
+    state.ask()
+    assert "&lt;img" in shown[0] and "<img" not in shown[0] and "by offload:here" in result.value
+
+
 def test_the_buttons_rest_while_a_question_is_worked_on() -> None:
     state = Asking(workspace(Hits("?", "en", ())))
     row = asking_view(state).children[1]

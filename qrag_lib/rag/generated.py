@@ -44,7 +44,7 @@ def generate(
     hits: Hits,
     texts: Callable[[str], str],
     embedding: Encoder | None,
-    open_writer: Callable[[], Writer],
+    open_writer: Callable[[], Writer | None],
     *,
     top_k: int,
     threshold: float | None = None,
@@ -52,9 +52,9 @@ def generate(
 ) -> Answer:
     """The answer of a language model: sentences with the citations that we found for them, or marked as unsupported.
 
-    open_writer: gives the model, which is not opened where no passage was found. top_k: hits that go into
-    the prompt; all of them may support a sentence. threshold: where given, below this confidence the model
-    is not asked. on_text: is told each piece as it is written.
+    open_writer: gives the model, or None where the quotes are to answer; it is not called without a passage.
+    top_k: hits that go into the prompt; all of them may support a sentence. threshold: where given, below
+    this confidence the model is not asked. on_text: is told each piece as it is written.
     A refusal where the model says that the documents do not tell, or where nothing that it wrote is
     supported. Where the model fails, the extractive answer, which says so. Raises SettingsError for an
     address that means nothing, QragError for a question that cannot be asked.
@@ -63,6 +63,8 @@ def generate(
     if not hits or (threshold is not None and quoted.refused):
         return quoted
     name, draft = _written(quoted, hits, open_writer, top_k, on_text)
+    if draft is None:
+        return quoted
     if draft.error is not None:
         return _instead(quoted, name, draft)
     began = time.perf_counter()
@@ -72,12 +74,14 @@ def generate(
 
 
 def _written(
-    quoted: Answer, hits: Hits, open_writer: Callable[[], Writer], top_k: int, on_text: OnText | None
-) -> tuple[str, Draft]:
-    """The model's name and its draft; what goes wrong on its side is in the draft."""
+    quoted: Answer, hits: Hits, open_writer: Callable[[], Writer | None], top_k: int, on_text: OnText | None
+) -> tuple[str, Draft | None]:
+    """The model's name and its draft; what goes wrong on its side is in the draft. No draft without a model."""
     name = ""
     try:
         writer = open_writer()
+        if writer is None:
+            return name, None
         name = writer.name
         budget = writer.context_length - writer.room
         prompt = assemble(quoted.question, quoted.language, hits.hits[:top_k], writer.count_tokens, budget)

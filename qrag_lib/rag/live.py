@@ -81,6 +81,12 @@ def _typed(stream: TextIO) -> Iterator[OnText]:
             stream.flush()
 
 
+def draft_html(text: str, heading: str = "") -> show.Html:
+    """A draft as a panel that says what it is, escaped."""
+    body = show.Html(f'<div class="text">{show.escape(text)}</div>')
+    return show.Html(str(show.panel_html(heading or _heading(), body, calm=True)))
+
+
 def _heading() -> str:
     return _("The model is writing; nothing of this is checked yet:")
 
@@ -105,6 +111,5 @@ def _notebook_canvas() -> Draw:
 def _bundle(heading: str, text: str) -> dict[str, str]:
     if not heading:
         return {"text/html": "", "text/plain": ""}
-    body = show.Html(f'<div class="text">{show.escape(text)}</div>')
-    panel = show.Html(str(show.panel_html(heading, body, calm=True)))
+    panel = draft_html(text, heading)
     return {"text/html": panel._repr_html_(), "text/plain": f"{heading}\n{show.plain(text)}"}

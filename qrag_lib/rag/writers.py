@@ -127,13 +127,14 @@ class Writers:
         self._settings = settings
         self._opened: dict[str, Any] = {}
 
-    def of(self, llm: object) -> Writer:
-        """The writer of an address, an engine or a LlamaIndex LLM.
+    def of(self, llm: object) -> Writer | None:
+        """The writer of an address, an engine or a LlamaIndex LLM; None for an address that comes to `extractive:`.
 
         Raises ModelError where an address cannot be opened, SettingsError for what is no model at all.
         """
         if isinstance(llm, str):
-            return self.of(self._open(llm))
+            opened = self._open(llm)
+            return None if _quotes(opened) else self.of(opened)
         if isinstance(llm, Engine):
             return EngineWriter(llm)
         if callable(getattr(llm, "stream_chat", None)) and hasattr(llm, "metadata"):
@@ -156,6 +157,13 @@ class Writers:
         if address not in self._opened:
             self._opened[address] = open_llm(address, settings=self._settings)
         return self._opened[address]
+
+
+def _quotes(llm: Any) -> bool:
+    """True for the engine without a model, which `auto:` takes where there is none: our own quotes do better."""
+    from qrag_lib.models.extractive import ExtractiveEngine
+
+    return isinstance(getattr(llm, "engine", llm), ExtractiveEngine)
 
 
 def _metadata(llm: Any) -> Any:

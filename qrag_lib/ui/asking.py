@@ -16,7 +16,8 @@ from qrag_lib.workspace import Workspace
 class Asking(traitlets.HasTraits):
     """What the asking panel knows. `result` is an Answer, Hits, or None before the first question.
 
-    error: the message and the hint of what went wrong, "" where nothing did.
+    error: the message and the hint of what went wrong, "" where nothing did. write: the model of the
+    settings writes the answer; whoever asks names no address. draft: what it has written so far.
     """
 
     question = traitlets.Unicode()
@@ -24,6 +25,8 @@ class Asking(traitlets.HasTraits):
     result = traitlets.Any(allow_none=True)
     error = traitlets.Unicode()
     busy = traitlets.Bool()
+    write = traitlets.Bool()
+    draft = traitlets.Unicode()
 
     def __init__(self, workspace: Workspace) -> None:
         super().__init__()
@@ -31,14 +34,21 @@ class Asking(traitlets.HasTraits):
 
     def ask(self) -> None:
         """Answer the question, or refuse."""
-        self._run(lambda: self._workspace.ask(self.question, self.k))
+        if self.write:
+            model = self._workspace.settings.model
+            self._run(lambda: self._workspace.ask(self.question, self.k, llm=model, on_text=self._hear))
+        else:
+            self._run(lambda: self._workspace.ask(self.question, self.k))
 
     def search(self) -> None:
         """Find the passages that fit the question."""
         self._run(lambda: self._workspace.search(self.question, self.k))
 
+    def _hear(self, piece: str) -> None:
+        self.draft += piece
+
     def _run(self, call: Callable[[], Answer | Hits]) -> None:
-        self.busy, self.error, self.result = True, "", None
+        self.busy, self.error, self.result, self.draft = True, "", None, ""
         try:
             self.result = call()
         except QragError as error:

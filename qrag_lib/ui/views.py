@@ -10,6 +10,7 @@ import ipywidgets as widgets
 from qrag_lib import show
 from qrag_lib.errors import QragError
 from qrag_lib.i18n import _
+from qrag_lib.rag.live import draft_html
 from qrag_lib.ui.asking import Asking, Holdings, open_to_read, waiting
 
 WIDE = widgets.Layout(width="100%")
@@ -32,8 +33,10 @@ def asking_view(state: Asking) -> widgets.Widget:
     ask = widgets.Button(description=_("Ask"), button_style="primary")
     search = widgets.Button(description=_("Search"))
     k = widgets.BoundedIntText(value=state.k, min=1, max=50, description=_("passages"))
+    write = widgets.Checkbox(description=_("let the model write"), indent=False)
     result = widgets.HTML(layout=WIDE)
     widgets.link((state, "question"), (question, "value"))
+    widgets.link((state, "write"), (write, "value"))
     widgets.link((state, "k"), (k, "value"))
     ask.on_click(lambda _button: state.ask())
     search.on_click(lambda _button: state.search())
@@ -45,8 +48,8 @@ def asking_view(state: Asking) -> widgets.Widget:
         ask.disabled = search.disabled = state.busy
         result.value = _result(state)
 
-    state.observe(mirror, ["result", "error", "busy"])
-    return widgets.VBox([question, widgets.HBox([ask, search, k]), result], layout=WIDE)
+    state.observe(mirror, ["result", "error", "busy", "draft"])
+    return widgets.VBox([question, widgets.HBox([ask, search, k, write]), result], layout=WIDE)
 
 
 def holdings_view(state: Holdings) -> widgets.Widget:
@@ -67,7 +70,7 @@ def _result(state: Asking) -> str:
     if state.error:
         return str(show.panel_html(_("That did not work"), state.error)._repr_html_())
     if state.busy:
-        return show.escape(waiting())
+        return str(draft_html(state.draft)._repr_html_()) if state.draft else show.escape(waiting())
     return str(state.result._repr_html_()) if state.result is not None else ""
 
 
