@@ -76,7 +76,10 @@ Held = tuple[Statement, list[Stretch], Weights]
 def _held(case: Case, language: str, texts: Any) -> Held:
     """The claim, the stretches that it is compared with, and the weights of their terms."""
     found = stretches(candidates(case.hits.hits, texts, language))
-    weigh, claim = Weights(Question(case.question, language), found), Statement(case.text, language)
+    weigh, claim = (
+        Weights(Question(case.question, language), found),
+        alignment.stated(case.text, Question(case.question, language)),
+    )
     return claim, weigh.nearest(claim, found, semantic=True), weigh
 
 

@@ -21,8 +21,16 @@ TEST = ("faquad-pt", "xquad-en")
 QUESTIONS = 120  # a set, drawn
 SEED = 20
 
-GOOD = ("statement", "reworded", "two sentences")
-BAD = ("other passages", "other answer", "answer from the passage", "number changed", "name changed", "denied")
+GOOD = ("statement", "terse", "reworded", "two sentences")
+BAD = (
+    "other passages",
+    "other answer",
+    "answer from the passage",
+    "terse from the passage",
+    "number changed",
+    "name changed",
+    "denied",
+)
 
 _ASKED = {
     "pt": re.compile(
@@ -55,13 +63,17 @@ class Case:
 
 @dataclass(frozen=True)
 class Asked:
-    """A question with its gold answer, the sentence that holds it, and its hits with and without the gold."""
+    """A question with its gold answer, the sentence that holds it, and its hits with and without the gold.
+
+    others: gold answers of other questions of the passage, which this sentence does not hold.
+    """
 
     text: str
     gold: str
     sentence: str
     following: str
     passage: str
+    others: tuple[str, ...]
     hits: Hits
     without: Hits
 
@@ -83,13 +95,12 @@ def asked(data: Path, name: str, cache: Path, n: int = QUESTIONS) -> list[Asked]
     gold = dict(line.split("\t")[:2] for line in (folder / "qrels.tsv").read_text("utf-8").splitlines()[1:])
     questions = [q for q in lines(folder / "queries.jsonl") if q["answers"] and _held(q, passages[gold[q["id"]]])]
     drawn = random.Random(SEED).sample(questions, min(n, len(questions)))
+    answers: dict[str, list[str]] = {}
+    for each in questions:
+        answers.setdefault(gold[each["id"]], []).append(_held(each, passages[gold[each["id"]]]))
     with Workspace.open(cache / name) as workspace:
         workspace.ingest(list(passages.values()))
-        return [_asked(workspace, q, passages[gold[q["id"]]], passages, _language(name)) for q in drawn]
-
-
-def _language(name: str) -> str:
-    return "en" if name.endswith("-en") else "pt"
+        return [_asked(workspace, q, gold[q["id"]], passages, answers[gold[q["id"]]]) for q in drawn]
 
 
 def _held(question: dict[str, Any], passage: dict[str, Any]) -> str:
@@ -103,23 +114,17 @@ def _split(text: str) -> list[str]:
 
 
 def _asked(
-    workspace: Workspace, question: dict[str, Any], passage: dict[str, Any], passages: dict[str, Any], language: str
+    workspace: Workspace, question: dict[str, Any], id: str, passages: dict[str, Any], answers: Sequence[str]
 ) -> Asked:
-    answer, said = _held(question, passage), _split(passage["text"])
+    answer, said = _held(question, passages[id]), _split(passages[id]["text"])
     place = next(i for i, s in enumerate(said) if folded(answer) in folded(s))
-    holding = [p["id"] for p in passages.values() if p["id"] == passage["id"] or folded(answer) in folded(p["text"])]
-    known = {workspace.catalog.documents.find(id).id for id in holding}
+    following = said[place + 1] if place + 1 < len(said) else ""
+    others = tuple(a for a in answers if folded(a) not in folded(said[place]))
+    holding = [p["id"] for p in passages.values() if p["id"] == id or folded(answer) in folded(p["text"])]
+    known = {workspace.catalog.documents.find(each).id for each in holding}
     hits = workspace.search(question["text"], 10)
     without = workspace.search(question["text"], 10, [Filter("document", "nin", tuple(known))])
-    return Asked(
-        question["text"],
-        answer,
-        said[place],
-        said[place + 1] if place + 1 < len(said) else "",
-        passage["id"],
-        hits,
-        without,
-    )
+    return Asked(question["text"], answer, said[place], following, id, others, hits, without)
 
 
 def cases(found: Sequence[Asked], language: str) -> Iterator[Case]:
@@ -131,6 +136,7 @@ def cases(found: Sequence[Asked], language: str) -> Iterator[Case]:
             continue  # retrieval missed it: nothing to be aligned with
         good = stated(each.text, each.gold, language)
         yield Case("statement", each.text, good, each.hits)
+        yield Case("terse", each.text, f"{each.gold}.", each.hits)
         yield Case("reworded", each.text, reworded(each.sentence, each.gold, draw), each.hits)
         if each.following:
             yield Case("two sentences", each.text, f"{each.sentence.rstrip('.')} {each.following}", each.hits)
@@ -145,9 +151,10 @@ def _wrong(
     other = draw.choice([o for o in found if folded(o.gold) != folded(each.gold) and o.passage != each.passage])
     if folded(other.gold) not in folded(each.sentence):
         yield Case("other answer", each.text, stated(each.text, other.gold, language), each.hits)
-    near = [o for o in found if o.passage == each.passage and folded(o.gold) not in folded(each.sentence)]
-    if near:
-        yield Case("answer from the passage", each.text, stated(each.text, draw.choice(near).gold, language), each.hits)
+    if each.others:
+        wrong = draw.choice(each.others)
+        yield Case("answer from the passage", each.text, stated(each.text, wrong, language), each.hits)
+        yield Case("terse from the passage", each.text, f"{wrong}.", each.hits)
     sentence = reworded(each.sentence, each.gold, draw)
     if numbers := list(re.finditer(r"\d+", sentence)):
         at = draw.choice(numbers)

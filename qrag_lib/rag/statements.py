@@ -78,8 +78,12 @@ class Statement:
 
     @cached_property
     def stems(self) -> tuple[str, ...]:
-        """Its distinct index terms, in order."""
-        return tuple(dict.fromkeys(t.stem for t in self.tokens if t.stem))
+        """Its distinct index terms, in order; numbers, in words too, by their value.
+
+        >>> Statement("Cinco livros, 1.500 leitores", "pt").stems
+        ('5', 'livr', '1500', 'leitor')
+        """
+        return tuple(dict.fromkeys(_term(t) for t in self.tokens if t.stem))
 
     @cached_property
     def numbers(self) -> frozenset[str]:
@@ -106,7 +110,7 @@ class Statement:
     def denied(self) -> tuple[frozenset[str], ...]:
         """For each word of denial the next two index terms: what is denied."""
         return tuple(
-            frozenset([t.stem for t in self.tokens[i + 1 :] if t.stem][:2])
+            frozenset([_term(t) for t in self.tokens[i + 1 :] if t.stem][:2])
             for i, token in enumerate(self.tokens)
             if self._denies(token)
         )
@@ -115,6 +119,12 @@ class Statement:
         if token.text in ("t", "T"):  # doesn't, can’t
             return self.text[token.start - 1 : token.start] in ("'", "’")
         return token.text.lower() in _DENIALS.get(self.language, _ANY_DENIAL)
+
+
+def _term(token: Token) -> str:
+    if number := WORDED.get(fold(token.text.lower())):
+        return number
+    return value(token.text.rstrip("%")) if _NUMBER.fullmatch(token.text.rstrip("%")) else token.stem
 
 
 def _is_name(token: Token, previous: Token | None, following: Token | None) -> bool:
