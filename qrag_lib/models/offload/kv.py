@@ -155,7 +155,7 @@ class DiskLayer(KVLayer):  # type: ignore[no-untyped-call]
 
     def read(self, start: int, stop: int) -> torch.Tensor:
         """Rows of some tokens, (t, 2, batch, heads, dimensions)."""
-        return self._rows(self.file.read(self.region, stop, room=stop))[start:]
+        return self._rows(self.file.read_some(self.region, start, stop))
 
     def write(self, start: int, rows: torch.Tensor) -> None:
         """Put rows back where they were; `length` stays."""

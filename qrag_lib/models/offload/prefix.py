@@ -20,6 +20,8 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from filelock import FileLock, Timeout
 
+from qrag_lib.models.offload.rowfile import forget
+
 if TYPE_CHECKING:
     from qrag_lib.models.offload.kv import DiskCache, KVShape
 
@@ -158,6 +160,7 @@ def _read_block(path: Path, key: bytes, cache: DiskCache, start: int) -> bool:
     try:
         with path.open("rb") as file:
             if _is_whole(file, key, cache.shape) and _read_rows(file, cache, start):
+                forget(file.fileno())
                 return True
     except OSError:
         return False
@@ -200,6 +203,7 @@ def _write_block(path: Path, key: bytes, cache: DiskCache, start: int) -> int:
             file.write(_TAIL.pack(crc))
             file.flush()
             os.fsync(file.fileno())
+            forget(file.fileno())
         part.replace(path)
     finally:
         part.unlink(missing_ok=True)

@@ -31,10 +31,15 @@ class RowFile:
 
     def read(self, region: int, n: int, *, room: int) -> memoryview:
         """The first `n` rows of a region, in a buffer of `room` rows."""
-        whole = -(-n * self.row_bytes // PAGE) * PAGE  # whole pages: the file past the page cache has no others
-        self._fill(region * self.region_bytes, whole)
-        self.bytes_read += whole
+        self._fill(region * self.region_bytes, n * self.row_bytes)
         return self._buffer[: room * self.row_bytes]
+
+    def read_some(self, region: int, start: int, stop: int) -> memoryview:
+        """Rows from `start` to `stop` alone."""
+        first = start * self.row_bytes // PAGE * PAGE
+        skip, end = start * self.row_bytes - first, stop * self.row_bytes - first
+        self._fill(region * self.region_bytes + first, end)
+        return self._buffer[skip:end]
 
     def write_back(self, region: int, start: int, stop: int) -> None:
         """Write rows of the buffer to where `read` took its region from."""
@@ -50,7 +55,7 @@ class RowFile:
                 data = data[os.pwrite(self._descriptor, data, end - len(data)) :]
             if end - place >= SYNC_BYTES:
                 os.fsync(self._descriptor)
-                _forget(self._descriptor, place, end - place)
+                forget(self._descriptor, place, end - place)
         except OSError as error:
             raise _failed(error) from error
 
@@ -61,8 +66,10 @@ class RowFile:
                 os.close(descriptor)
         self._descriptor = self._direct = -1
 
-    def _fill(self, place: int, n: int) -> None:
-        done = 0
+    def _fill(self, place: int, n_bytes: int) -> None:
+        """Read from `place`, which begins a page, into the buffer: in whole pages, the direct file has no others."""
+        done, n = 0, -(-n_bytes // PAGE) * PAGE
+        self.bytes_read += n
         try:
             while done < n:
                 if not (got := self._read_some(self._buffer[done:n], place + done)):
@@ -70,7 +77,7 @@ class RowFile:
                 done += got
         except OSError as error:
             raise _failed(error) from error
-        _forget(self._descriptor, place, n)
+        forget(self._descriptor, place, n)
 
     def _read_some(self, into: memoryview, place: int) -> int:
         try:
@@ -111,8 +118,8 @@ def _past_the_cache(name: str, descriptor: int) -> int:
         return descriptor
 
 
-def _forget(descriptor: int, place: int, n: int) -> None:
-    """Tell the kernel that these pages, where they are on disk, need not stay in memory."""
+def forget(descriptor: int, place: int = 0, n: int = 0) -> None:
+    """Tell the kernel that these pages (n=0: to the end), where they are on disk, need not stay in memory."""
     if hasattr(os, "posix_fadvise"):
         os.posix_fadvise(descriptor, place, n, os.POSIX_FADV_DONTNEED)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing, contextmanager
@@ -120,9 +121,10 @@ class StreamedEngine:
             if self.prefixes:
                 tally.prefix_tokens_reused = self.prefixes.restore(self.fingerprint, cache, ids)
             with closing(self._passes(model, ids, sampling, n_new, cache, tally)) as passes:
+                yield from _told(itertools.islice(passes, 1), writing)
+                if self.prefixes:  # once the first token is told: the others may never be asked for
+                    self.prefixes.save(self.fingerprint, cache, ids)
                 yield from _told(passes, writing)
-            if self.prefixes:
-                self.prefixes.save(self.fingerprint, cache, ids)
             details = {**vars(tally), "bytes_read": bytes_read(model) - read, "kv_bytes_read": cache.bytes_read}
         return writing.done(len(ids), began, details)
 
@@ -189,11 +191,10 @@ def bytes_read(model: Any) -> int:
 
 def _told(passes: Iterator[list[int]], writing: Writing) -> Iterator[str]:
     """The pieces of a text, until it ends."""
-    for token in (token for tokens in passes for token in tokens):
-        if piece := writing.push(token):
-            yield piece
-        if writing.finish:
-            return
+    while not writing.finish and (tokens := next(passes, None)):
+        for token in tokens:
+            if piece := writing.push(token):
+                yield piece
 
 
 def _dice(sampling: Sampling, device: torch.device) -> torch.Generator | None:
