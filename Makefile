@@ -1,14 +1,14 @@
 # Q-RAG. Every target sets up the environment by itself; that happens once.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help run test lab dashboard bench lint i18n lock clean
+.PHONY: help run test lab dashboard bench bench-models lint i18n lock clean
 
 IN := .venv/bin/python
 NEWER := import sys; sys.exit(sys.version_info < (3, 11))
 FOUND = $(shell for p in python3.11 python3 python; do "$$p" -c '$(NEWER)' 2>/dev/null && echo "$$p" && break; done)
 
 help: ## show this list
-	@sed -n 's/^\([a-z0-9]*\):.*## /\1: /p' Makefile | while IFS=: read -r name what; do printf '  make %-6s%s\n' "$$name" "$$what"; done
+	@sed -n 's/^\([a-z0-9-]*\):.*## /\1: /p' Makefile | while IFS=: read -r name what; do printf '  make %-13s%s\n' "$$name" "$$what"; done
 
 run: .venv/.ready ## build a workspace from the samples and ask it four questions
 	@$(IN) -m qrag_lib demo
@@ -24,6 +24,9 @@ dashboard: .venv/.ready ## publish the dashboard on this machine; QRAG_WORKSPACE
 
 bench: .venv/.ready ## measure ingest, query and memory, beside LlamaIndex's own pipeline
 	$(IN) -m benchmarks
+
+bench-models: .venv/.ready ## measure a 7B model in 512 MiB to all of the memory, beside accelerate; hours, 40 GB of disk
+	$(IN) -m benchmarks.bench_models
 
 lint: .venv/.ready ## ruff (rules and format) and mypy --strict
 	$(IN) -m ruff check .

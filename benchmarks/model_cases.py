@@ -49,17 +49,27 @@ class Clock:
         print(MARK + json.dumps(self.found), flush=True)
 
 
-def streamed(folder: str, prompt: str, n_new: int, memory_bytes: int, drafts: int) -> dict[str, Any]:
-    """Our loader and engine, as planned for so much memory. drafts: tokens looked up for each pass."""
+def streamed(folder: str, prompt: str, n_new: int, drafts: int) -> dict[str, Any]:
+    """Our plan, loader and engine, as a worker has them. drafts: 0 switches them off."""
     clock = Clock()
-    with TemporaryDirectory(prefix="qrag-bench-", dir=folder) as scratch:
-        engine, facts = open_planned(Path(folder), Path(scratch), memory_bytes, drafts)
-        before = bandwidth_of(Path(folder))
-        clock.loaded(bandwidth=before, **facts)
+    with TemporaryDirectory(prefix="qrag-bench-", dir=Path(folder).parent) as scratch:
+        engine, plan = opened(Path(folder), Path(scratch), drafts)
+        clock.loaded(bandwidth=bandwidth_of(Path(folder)), plan=plan)
         pieces, generation = _written(engine, prompt, n_new, clock)
-        details = {"details": dict(generation.details), "bandwidth_after": bandwidth_of(Path(folder))}
-        n = {"n_prompt": generation.n_prompt_tokens, "n_new": generation.n_new_tokens}
-        return clock.found | {"text": "".join(pieces)} | n | details | peak()
+        told = {"text": "".join(pieces), "n_prompt": generation.n_prompt_tokens, "n_new": generation.n_new_tokens}
+        after = {"details": dict(generation.details), "bandwidth_after": bandwidth_of(Path(folder))}
+        return clock.found | told | after | peak()
+
+
+def opened(folder: Path, computed: Path, drafts: int) -> tuple[Engine, dict[str, Any]]:
+    """The engine and its plan; nothing is kept of a prompt, so that each run computes all of its own."""
+    from qrag_lib.models.worker.hosted import build
+    from qrag_lib.models.worker.opening import arguments_of
+    from qrag_lib.settings import Settings
+
+    settings = Settings(offload_folder=computed, prefix_cache_mib=0)
+    engine, plan = build(arguments_of(folder, settings) | ({} if drafts else {"draft_tokens": 0}))
+    return engine, dict(plan)
 
 
 def _written(engine: Engine, prompt: str, n_new: int, clock: Clock) -> tuple[list[str], Generation]:
@@ -78,27 +88,31 @@ def _written(engine: Engine, prompt: str, n_new: int, clock: Clock) -> tuple[lis
     return told, generation
 
 
-def open_planned(folder: Path, scratch: Path, memory_bytes: int, drafts: int) -> tuple[Engine, dict[str, Any]]:
-    """The engine as the plan for this much memory has it, and what the plan says."""
-    from qrag_lib.models.plan import plan_load
-    from qrag_lib.models.tokenizer import load_tokenizer
+def asked(folder: str, question: str, n_new: int, workspace: str) -> dict[str, Any]:
+    """A question to a workspace, answered by the model in a worker: what `qrag ask --model` does, in n_new tokens."""
+    from qrag_lib import Workspace
+    from qrag_lib.models.open_llm import open_llm
 
-    plan = plan_load(folder, memory_bytes=memory_bytes or None).check()
-    tokenizer = load_tokenizer(folder)  # before torch: its peak then stands on nothing
-    from qrag_lib.models.offload.load import load_streamed
-    from qrag_lib.models.offload.write import StreamedEngine
+    clock = Clock()
+    with Workspace.open(workspace) as opened_workspace:
+        llm = open_llm(f"offload:{folder}", settings=opened_workspace.settings, max_new_tokens=n_new)
+        clock.loaded()
+        answer = opened_workspace.ask(question, llm=llm, on_text=lambda _piece: clock.token())
+    told = {"text": str(answer), "generator": answer.generator, "failure": answer.failure}
+    written = answer.writing
+    counts = {"n_prompt": written.n_prompt_tokens, "n_new": written.n_new_tokens} if written else {}
+    return clock.found | told | counts | peak()
 
-    model = load_streamed(folder, resident_bytes=plan.resident_bytes, ring_bytes=plan.ring_bytes)
-    engine = StreamedEngine(
-        model,
-        tokenizer,
-        chunk_tokens=plan.prefill_chunk,
-        draft_tokens=drafts,
-        kv_folder=scratch if plan.kv_on_disk else None,
-        kv_memory_bytes=0 if plan.kv_on_disk else None,
-    )
-    facts = {"mode": plan.mode, "planned_peak": plan.peak_bytes, "planned_token_bytes": plan.streamed_bytes}
-    return engine, facts | {"chunk": plan.prefill_chunk, "kv_on_disk": plan.kv_on_disk}
+
+def prepared(workspace: str) -> dict[str, Any]:
+    """A workspace of the sample documents."""
+    from benchmarks.machine import ROOT
+    from qrag_lib import Workspace
+    from qrag_lib.progress import quiet
+
+    with Workspace.open(workspace) as opened_workspace:
+        opened_workspace.ingest(ROOT / "samples" / "documents", on_progress=quiet)
+    return {}
 
 
 def stock(folder: str, prompt: str, n_new: int, device_map: str, memory_bytes: int) -> dict[str, Any]:
@@ -110,7 +124,7 @@ def stock(folder: str, prompt: str, n_new: int, device_map: str, memory_bytes: i
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
     clock = Clock()
-    with TemporaryDirectory(prefix="qrag-bench-", dir=folder) as offload_folder:
+    with TemporaryDirectory(prefix="qrag-bench-", dir=Path(folder).parent) as offload_folder:
         options: dict[str, Any] = {"device_map": {"": "disk"}, "offload_folder": offload_folder}
         if device_map != "disk":
             options["device_map"] = device_map
@@ -151,11 +165,10 @@ class _Told:
 
 
 def bandwidth_of(folder: Path) -> float:
-    """Bytes per second that our reader gets from the largest file of weights, with nothing computed."""
+    """Bytes per second that our reader gets from the weights, with nothing computed."""
     from qrag_lib.models.offload.stream import measure_bandwidth
 
-    files = [path for pattern in ("*.safetensors", "*.bin") for path in folder.glob(pattern)]
-    return measure_bandwidth(max(files, key=lambda path: path.stat().st_size), BANDWIDTH_S)
+    return measure_bandwidth(folder, BANDWIDTH_S)
 
 
 def peak() -> dict[str, float]:

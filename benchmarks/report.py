@@ -10,18 +10,25 @@ from pathlib import Path
 from benchmarks.machine import ROOT
 
 FOLDER = ROOT / "experiments" / "benchmarks"
-TITLES = {"ingest": "Ingest", "query": "Query", "memory": "Memory", "retrieval": "Retrieval"}
+TITLES = {
+    "ingest": "Ingest",
+    "query": "Query",
+    "memory": "Memory",
+    "retrieval": "Retrieval",
+    "models": "Language models",
+}
 
 INTRODUCTION = """# What it costs
 
 Question: how fast is it, and how much memory does it take, beside LlamaIndex's own pipeline?
 
-Command: `make bench` (one alone: `python -m benchmarks ingest|query|memory|retrieval`)."""
+Command: `make bench` (one alone: `python -m benchmarks ingest|query|memory|retrieval`).
+Language models: `make bench-models`."""
 
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """One figure. target: what it should reach, as "≥ 4" or "< 100"; empty where there is no target."""
+    """One figure. target: what it should reach, as "≥ 4", "≤ 1.01" or "< 100"; empty where there is no target."""
 
     benchmark: str
     case: str
@@ -36,7 +43,9 @@ class Result:
     def met(self) -> bool:
         """Whether the figure reaches its target."""
         sign, _, limit = self.target.partition(" ")
-        return self.value >= float(limit) if sign == "≥" else self.value < float(limit)
+        if sign == "≥":
+            return self.value >= float(limit)
+        return self.value <= float(limit) if sign == "≤" else self.value < float(limit)
 
 
 def keep(results: Sequence[Result], folder: Path = FOLDER) -> Path:

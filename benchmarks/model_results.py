@@ -1,0 +1,130 @@
+"""Figures of the cases of `bench_models`, and what they should reach."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from benchmarks.report import Result
+
+Row = Mapping[str, Any]
+Rows = Mapping[tuple[str, int, int], Row]
+MIB, GB = 2**20, 1e9
+BESIDE = {"streamed": "stock", "loop streamed": "loop stock"}
+LEAST_SHARE, MOST_AMPLIFICATION, MOST_INT8 = 0.90, 1.01, 0.55
+
+
+def results(rows: Sequence[Row], *, quick: bool) -> list[Result]:
+    """The figures of each case, then how ours stands to what it is compared with."""
+    known = {(row["kind"], row["limit_mib"], row["n_prompt"]): row for row in rows}
+    made = [result for row in rows for result in _figures(row)]
+    for row in rows:
+        made += _targets(row, known)
+    where = {name(row): row["machine"] for row in rows}
+    return [Result(r.benchmark, r.case, r.measure, r.value, r.unit, r.target, where[r.case], quick) for r in made]
+
+
+def name(row: Row) -> str:
+    """A case in words."""
+    limit = f"{row['limit_mib'] / 1024:g} GiB" if row["limit_mib"] else "no limit"
+    return f"{limit}, {row['n_prompt']} tokens, {row['kind']}" if row["kind"] != "ask" else f"{limit}, ask"
+
+
+def _figures(row: Row) -> Iterator[Result]:
+    """What was measured of one case; a case that did not end has its tokens and the time it was given."""
+    found: dict[tuple[str, str], float | None] = {
+        ("peak memory", "MiB"): _over(row.get("peak_bytes"), MIB),
+        ("first token", "s"): row.get("first_s"),
+        ("a token", "s"): seconds_per_token(row),
+        ("read a token", "GB"): _over(bytes_per_token(row), GB),
+        ("of the bandwidth", "%"): _over(share(row), 0.01),
+        ("tokens", ""): row.get("n_pieces", 0),
+        ("in all", "s"): row.get("wall_s"),
+    }
+    for (measure, unit), value in found.items():
+        if value is not None:
+            yield Result("models", name(row), measure, value, unit)
+
+
+def _targets(row: Row, known: Rows) -> Iterator[Result]:
+    case, key = name(row), (row["limit_mib"], row["n_prompt"])
+    ours = row["kind"] in ("streamed", "loop streamed", "ask")
+    if ours and row["limit_mib"] == 512:
+        yield Result("models", case, "processes killed for memory", row.get("oom_kills", 1), "", "< 1")
+        yield Result("models", case, "tokens", row.get("n_pieces", 0), "", "≥ 1")
+    if (part := share(row)) is not None and row["kind"] != "int8":
+        yield Result("models", case, "share of the bandwidth", part, "", f"≥ {LEAST_SHARE}")
+    if (more := amplification(row)) is not None:
+        yield Result("models", case, "read for each byte needed", more, "", f"≤ {MOST_AMPLIFICATION}")
+    theirs = known.get((BESIDE.get(row["kind"], ""), *key))
+    if theirs and (ratio := times_faster(row, theirs)):
+        yield Result("models", case, f"times as fast as {theirs['kind']}{_cut(theirs)}", ratio, "", "≥ 1")
+    whole = known.get(("in memory", 0, row["n_prompt"]))
+    if whole and row["kind"] in ("streamed", "drafts", "loop streamed") and "text" in row and "text" in whole:
+        yield Result("models", case, "share of the text as in memory", common(row["text"], whole["text"]), "", "≥ 1")
+    bf16 = known.get(("streamed", *key))
+    if row["kind"] == "int8" and bf16 and (ratio := times_faster(row, bf16)):
+        yield Result("models", case, "seconds a token, of bf16's", 1 / ratio, "", f"≤ {MOST_INT8}")
+
+
+def seconds_per_token(row: Row) -> float | None:
+    """Of the tokens after the first; None where there is none."""
+    n = row.get("n_pieces", 0) - 1
+    return row["later_s"] / n if n > 0 else None
+
+
+def bytes_per_token(row: Row) -> float | None:
+    """Bytes that the disk was read for, of the tokens after the first."""
+    n = row.get("n_pieces", 0) - 1
+    return row["later_bytes"] / n if n > 0 else None
+
+
+def share(row: Row) -> float | None:
+    """Bytes needed per second, of what the same reader gets without computing; None where little is streamed.
+
+    The bandwidth is the mean of before and after: disks of virtual machines change.
+    """
+    seconds = seconds_per_token(row)
+    needed = row.get("plan", {}).get("streamed_bytes", 0)
+    if not seconds or not needed or "bandwidth_after" not in row or row["kind"] == "drafts":
+        return None
+    bandwidth: float = (row["bandwidth"] + row["bandwidth_after"]) / 2
+    return needed / seconds / bandwidth
+
+
+def amplification(row: Row) -> float | None:
+    """Bytes read for each byte of weights, keys and values that a token needs."""
+    read = bytes_per_token(row)
+    needed = row.get("plan", {}).get("streamed_bytes", 0)
+    if read is None or not needed or row["kind"] == "drafts" or "details" not in row:
+        return None
+    kept = row["details"].get("kv_bytes_read", 0) / max(1, row["details"].get("passes", 1))
+    return read / (needed + kept)
+
+
+def times_faster(row: Row, other: Row) -> float | None:
+    """How many times as fast; of a case that was cut, the least that it can be."""
+    mine, theirs = seconds_per_token(row), seconds_per_token(other)
+    if other.get("timed_out") and "load_s" in other:
+        cut = other["wall_s"] - other["load_s"] - other.get("first_s", 0.0)
+        theirs = max(theirs or 0.0, cut / max(1, other.get("n_pieces", 0)))
+    return theirs / mine if mine and theirs else None
+
+
+def common(text: str, other: str) -> float:
+    """How much of two texts, from the beginning, is the same.
+
+    >>> common("abcd", "abxd"), common("", "")
+    (0.5, 1.0)
+    """
+    same = next((i for i, (a, b) in enumerate(zip(text, other, strict=False)) if a != b), min(len(text), len(other)))
+    longest = max(len(text), len(other))
+    return same / longest if longest else 1.0
+
+
+def _cut(row: Row) -> str:
+    return f", which was cut after {row['wall_s']:.0f} s, at least" if row.get("timed_out") else ""
+
+
+def _over(value: float | None, unit: float) -> float | None:
+    return None if value is None else value / unit
