@@ -1,4 +1,4 @@
-"""Models for the hub on loopback, of any size, without torch: sound in form, with noise for weights."""
+"""Models for the hub on loopback, of any size: sound in form, with noise for weights."""
 
 from __future__ import annotations
 
@@ -6,22 +6,24 @@ import io
 import json
 import random
 import struct
-import zipfile
 
 CONFIG = json.dumps({"model_type": "llama", "architectures": ["LlamaForCausalLM"]}).encode()
 MODEL = "org/model"
 
 
 def safetensors(n_bytes: int, seed: int = 0) -> bytes:
-    header = json.dumps({"a": {"dtype": "U8", "shape": [n_bytes], "data_offsets": [0, n_bytes]}}).encode()
+    """One tensor, t0 for seed 0, of so many bytes."""
+    header = json.dumps({f"t{seed}": {"dtype": "U8", "shape": [n_bytes], "data_offsets": [0, n_bytes]}}).encode()
     return struct.pack("<Q", len(header)) + header + random.Random(seed).randbytes(n_bytes)
 
 
-def torch_zip(n_bytes: int, seed: int = 0) -> bytes:
+def torch_zip(n_bytes: int, seed: int = 0, name: str = "") -> bytes:
+    """The same as torch saves it."""
+    import torch
+
     content = io.BytesIO()
-    with zipfile.ZipFile(content, "w") as archive:
-        archive.writestr("archive/data.pkl", b"\x80\x02}.")
-        archive.writestr("archive/data/0", random.Random(seed).randbytes(n_bytes))
+    numbers = torch.frombuffer(bytearray(random.Random(seed).randbytes(n_bytes)), dtype=torch.uint8)
+    torch.save({name or f"t{seed}": numbers}, content)
     return content.getvalue()
 
 

@@ -172,7 +172,7 @@ def test_verifying_a_folder_is_how_a_person_trusts_its_bin_files(own: Path) -> N
 def test_a_folder_that_was_verified_is_held_to_it(own: Path) -> None:
     verify(own)
     shard = own / "pytorch_model-00001-of-00002.bin"
-    shard.write_bytes(torch_zip(3000, seed=5))
+    shard.write_bytes(torch_zip(3000, seed=5, name="t0"))
     assert states(verify(own)) == {shard.name: "bytes"}
     assert not is_verified(own, shard)
     assert verify(own, anew=True).healthy and is_verified(own, shard)

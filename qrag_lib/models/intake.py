@@ -17,6 +17,7 @@ from qrag_lib.errors import ModelDamaged, ModelError, ModelRefused
 from qrag_lib.i18n import _
 from qrag_lib.models.record import is_verified
 from qrag_lib.models.structure import check_weights_file, refused
+from qrag_lib.models.weights import open_weights
 
 # keys by which a configuration names code: CVE-2026-4372, CVE-2026-5241, CVE-2026-1839, CVE-2026-22807
 CODE_KEYS = ("auto_map", "custom_pipelines", "trust_remote_code")
@@ -53,6 +54,7 @@ def check_llm_folder(folder: Path) -> None:
                 _("{path} is a pickle whose checksum nobody verified").format(path=path),
                 hint=_("if you trust where it comes from: qrag model verify {folder}").format(folder=folder),
             )
+    open_weights(folder)  # the index and the shards agree, and the shards are all there
 
 
 def read_config(folder: Path) -> dict[str, Any]:
@@ -70,10 +72,12 @@ def weights_files(folder: Path) -> list[Path]:
             return [folder / name for name in index_names(folder / index, ending)]
         if (folder / (stem + ending)).is_file():
             return [folder / (stem + ending)]
+        if numbered := sorted(folder.glob(f"{stem}-[0-9]*-of-[0-9]*{ending}")):
+            return numbered
     raise ModelDamaged(
         _("{folder} has no weights").format(folder=folder),
         path=str(folder),
-        hint=_("it needs model.safetensors or pytorch_model.bin, or shards with their index"),
+        hint=_("it needs model.safetensors or pytorch_model.bin, or shards of them"),
     )
 
 
