@@ -26,6 +26,7 @@ class Status:
     chroma: "" where the vector index is usable, else why it is not; an exact scan then answers.
     writer: who writes at present, "" for nobody.
     model: the address of the language model, as set. models: those on the disk, in bytes.
+    workers: the processes that hold a model, in words.
     free_memory_mib: what a model may take; memory_limit: the control group that sets it, or "machine".
     """
 
@@ -45,6 +46,7 @@ class Status:
     memory_mib: int
     model: str
     models: dict[str, int]
+    workers: tuple[str, ...]
     free_memory_mib: int
     memory_limit: str
 
@@ -70,6 +72,7 @@ class Status:
             (_("memory that a model may take"), self._free_memory()),
             (_("language model"), self.model),
             *((_("model: {name}").format(name=name), show.size(size)) for name, size in self.models.items()),
+            *((_("model in memory"), worker) for worker in self.workers),
         ]
 
     def _free_memory(self) -> str:
@@ -94,6 +97,7 @@ def status(folder: Path, catalog: Catalog, dense: DenseIndex, settings: Settings
 
     from qrag_lib.models.memory import available_memory
     from qrag_lib.models.plan import allowed
+    from qrag_lib.models.worker.registry import running
     from qrag_lib.rag.catalog.documents import StoredDocument
 
     index = catalog.indexes.active()
@@ -118,6 +122,7 @@ def status(folder: Path, catalog: Catalog, dense: DenseIndex, settings: Settings
         memory_mib=resident_mib(),
         model=settings.model,
         models=dict(_models(settings)),
+        workers=tuple(str(worker) for worker in running(settings.models_folder)),
         free_memory_mib=allowed(memory, settings) >> 20,
         memory_limit=memory.place,
     )

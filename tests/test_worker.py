@@ -21,6 +21,7 @@ import pytest
 from worker_engines import PROGRAM
 
 from qrag_lib import errors
+from qrag_lib.cli import main
 from qrag_lib.models.generation import Engine, Generation, Message, Sampling
 from qrag_lib.models.worker import deaths, hold, place, process
 from qrag_lib.models.worker import hosted as hosted_model
@@ -205,6 +206,17 @@ def test_a_second_text_waits_and_is_told(hosted: Callable[..., WorkerEngine], to
     assert len(list(first)) == 9
 
 
+def test_who_runs_says_what_it_does(hosted: Callable[..., WorkerEngine], tmp_path: Path) -> None:
+    assert running(tmp_path / "nowhere") == []
+    assert not (tmp_path / "nowhere").exists()
+    pieces = hosted(pause_s=0.01).generate("a", LONG)
+    next(pieces)
+    (worker,) = running(tmp_path)
+    assert (worker.doing, worker.bytes > 2**20) == ("writing", True)
+    assert f"words: process {worker.note.pid}, writing, " in str(worker)
+    pieces.close()
+
+
 def test_counting_does_not_wait_for_a_text(hosted: Callable[..., WorkerEngine]) -> None:
     engine = hosted(pause_s=0.01)
     pieces = engine.generate("a", LONG)
@@ -376,6 +388,7 @@ def test_what_a_killed_worker_left_is_swept_up(hosted: Callable[..., WorkerEngin
     hosted()
     os.kill(pid_of(tmp_path), signal.SIGKILL)
     until(lambda: not running(tmp_path))
+    assert stop_workers(tmp_path) == []
     assert not [*place.private_folder(tmp_path).glob("*.sock"), *place.private_folder(tmp_path).glob("*.json")]
 
 
@@ -673,13 +686,13 @@ def test_another_user_is_refused_though_the_socket_lies_open() -> None:
         shutil.rmtree(root)
 
 
-def test_a_long_path_has_its_socket_in_the_temporary_folder(tmp_path: Path) -> None:
-    root = tmp_path / ("long" * 30)
+def test_a_path_too_long_for_a_socket_is_none(tmp_path: Path) -> None:
+    root = tmp_path / ("long" * 50) / ("longer" * 40)
     engine = open_worker("words", {}, root, program=PROGRAM)
-    folder = Path(engine.order.folder)
-    assert (folder.parent, engine.count_tokens("a")) == (Path(tempfile.gettempdir()), 1)
+    assert (Path(engine.order.folder).parent, engine.count_tokens("a")) == (root, 1)
+    (worker,) = running(root)
+    assert worker.note.address.startswith("unix:")
     assert len(stop_workers(root)) == 1
-    shutil.rmtree(folder)
 
 
 def test_a_private_folder_that_belongs_to_another_is_not_used(tmp_path: Path) -> None:
@@ -740,3 +753,14 @@ def test_where_there_are_no_unix_sockets_loopback_serves(tmp_path: Path) -> None
         accepted, (host, _port) = listener.accept()
         assert (host, client.family) == ("127.0.0.1", socket.AF_INET)
         accepted.close()
+
+
+def test_the_command_line_shows_and_stops_what_holds_a_model(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("QRAG_LANG", "en")
+    settings = Settings(workspace=tmp_path)
+    open_worker("words", {}, settings.models_folder, program=PROGRAM)
+    assert main(["model", "stop", "--workspace", str(tmp_path)]) == 0
+    assert capsys.readouterr().out == "1 process was ended\n"
+    assert running(settings.models_folder) == []

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from qrag_lib.cli import hub
-from qrag_lib.i18n import _
+from qrag_lib.i18n import _, ngettext
 
 NewVerb = Callable[[Any, str, str], ArgumentParser]  # arguments._verb: (verbs, name, help) -> its parser
 
@@ -20,6 +20,7 @@ def add(verbs: Any, verb: NewVerb) -> None:
     _add_plan(below, verb)
     hub.add(below, verb)
     _add_quantize(below, verb)
+    verb(below, "stop", _("end the processes that hold a model, and free their memory"))
 
 
 def _add_plan(verbs: Any, verb: NewVerb) -> None:
@@ -68,8 +69,18 @@ def quantize(options: Namespace) -> object:
         return make_int8(options.model, settings_of(options), out, n_prompts=options.drift, on_progress=tell)
 
 
+def stop(options: Namespace) -> object:
+    """End the workers of the models folder; how many there were."""
+    from qrag_lib.cli.verbs import settings_of
+    from qrag_lib.models.worker.registry import stop_workers
+
+    n = len(stop_workers(settings_of(options).models_folder))
+    return ngettext("{n} process was ended", "{n} processes were ended", n).format(n=n)
+
+
 VERBS: Mapping[str, Callable[[Namespace], object]] = {
     "plan": plan,
     "quantize": quantize,
+    "stop": stop,
     **hub.VERBS,
 }

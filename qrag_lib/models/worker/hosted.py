@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from qrag_lib.models.worker.factories import Arguments, Built, Reason
+from qrag_lib.models.worker.process import resident_bytes
 
 if TYPE_CHECKING:
     from qrag_lib.models.load_plan import LoadPlan
@@ -62,22 +63,13 @@ def _planned(folder: Path, arguments: Arguments) -> LoadPlan:
     from qrag_lib.settings import Settings
 
     settings = Settings(**arguments["settings"], offload_folder=Path(arguments["computed"]))
-    memory = available_memory()
-    memory_bytes = allowed(replace(memory, available=memory.available + _own_bytes()), settings)
+    memory = available_memory()  # beside what this process has, and a plan counts the whole of it
+    memory_bytes = allowed(replace(memory, available=memory.available + resident_bytes()), settings)
     share = float(arguments["share"])
     plan = plan_load(folder, memory_bytes=int(memory_bytes * share), settings=settings)
     if plan.refused and share < 1:
         return plan_load(folder, memory_bytes=memory_bytes, device="disk", settings=settings)
     return plan
-
-
-def _own_bytes() -> int:
-    """What this process holds already, in bytes: a plan counts the whole process. 0 where nobody says."""
-    try:
-        lines = Path("/proc/self/status").read_text().splitlines()
-    except OSError:
-        return 0
-    return next((int(line.split()[1]) * 1024 for line in lines if line.startswith("RssAnon:")), 0)
 
 
 def _loaded(folder: Path, plan: LoadPlan) -> Any:

@@ -6,10 +6,18 @@ import os
 import socket
 import struct
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
+MAX_SOCKET_PATH = 103  # bytes; macOS takes 104, the last a zero
 _BACKLOG = 64
 _CREDENTIALS = struct.Struct("3i")  # pid, uid, gid: struct ucred
+
+
+def takes_long_paths() -> bool:
+    """Whether a socket may lie anywhere, its path as long as may be."""
+    return sys.platform == "linux" and Path("/proc/self/fd").is_dir()
 
 
 def listen(path: Path) -> tuple[socket.socket, str]:
@@ -17,7 +25,8 @@ def listen(path: Path) -> tuple[socket.socket, str]:
     if sys.platform != "win32":
         listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         try:
-            listener.bind(str(path))
+            with _short(path) as place:
+                listener.bind(place)
             path.chmod(0o600)
             listener.listen(_BACKLOG)
             return listener, f"unix:{path}"
@@ -34,11 +43,25 @@ def connect(address: str) -> socket.socket:
         return socket.create_connection(("127.0.0.1", int(place)), timeout=5)
     connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
-        connection.connect(place)
+        with _short(Path(place)) as short:
+            connection.connect(short)
     except BaseException:
         connection.close()
         raise
     return connection
+
+
+@contextmanager
+def _short(path: Path) -> Iterator[str]:
+    """The path of a socket as short as the system takes it: on Linux through a descriptor of its folder."""
+    if len(os.fsencode(path)) <= MAX_SOCKET_PATH or not takes_long_paths():
+        yield str(path)
+        return
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        yield f"/proc/self/fd/{folder}/{path.name}"
+    finally:
+        os.close(folder)
 
 
 def is_ours(connection: socket.socket) -> bool:

@@ -16,9 +16,9 @@ from typing import Any
 
 from qrag_lib.errors import ModelUnavailable
 from qrag_lib.i18n import _
+from qrag_lib.models.worker.listening import MAX_SOCKET_PATH, takes_long_paths
 
 ALREADY = 76  # exit code of a worker that found another in its place
-MAX_SOCKET_PATH = 103  # bytes; macOS takes 104, the last a zero
 _NAME_ROOM = 24  # bytes of "/<key>-<pid>.sock"
 
 
@@ -83,18 +83,27 @@ def private_folder(root: Path) -> Path:
     the same name for everybody stands in the system's temporary folder.
     Raises ModelUnavailable where that is not this user's own either.
     """
-    root = root.expanduser().resolve()
-    beside = root / f"workers-{_user()}"
-    if len(os.fsencode(beside)) + _NAME_ROOM <= MAX_SOCKET_PATH and _is_private(beside):
-        return beside
-    named = hashlib.sha256(os.fsencode(root)).hexdigest()[:12]
-    elsewhere = Path(tempfile.gettempdir(), f"qrag-{_user()}-{named}")
-    if _is_private(elsewhere):
-        return elsewhere
+    for folder in (places := _places(root)):
+        if _is_private(folder):
+            return folder
     raise ModelUnavailable(
-        _("{folder} cannot be made, or is open to others").format(folder=elsewhere),
+        _("{folder} cannot be made, or is open to others").format(folder=places[-1]),
         hint=_("remove it, or let its owner remove it; a worker's socket must be yours alone"),
     )
+
+
+def found_folder(root: Path) -> Path | None:
+    """The private folder under `root` if there is one; nothing is made."""
+    return next((folder for folder in _places(root) if folder.is_dir() and _is_private(folder)), None)
+
+
+def _places(root: Path) -> list[Path]:
+    root = root.expanduser().resolve()
+    beside = root / f"workers-{_user()}"
+    named = hashlib.sha256(os.fsencode(root)).hexdigest()[:12]
+    elsewhere = Path(tempfile.gettempdir(), f"qrag-{_user()}-{named}")
+    fits = takes_long_paths() or len(os.fsencode(beside)) + _NAME_ROOM <= MAX_SOCKET_PATH
+    return [beside, elsewhere] if fits else [elsewhere]
 
 
 def note_path(folder: Path, key: str, pid: int) -> Path:

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from qrag_lib import show
+from qrag_lib.i18n import N_, _
 from qrag_lib.models.worker import hold, place
 from qrag_lib.models.worker.protocol import VERSION, ProtocolError
 from qrag_lib.models.worker.start import find
@@ -19,22 +21,39 @@ _ANSWER_S = 3.0
 _LOG_DAYS = 30
 
 
+_DOING = {"loading": N_("loading"), "writing": N_("writing"), "idle": N_("idle"), "": N_("does not answer")}
+
+
 @dataclass(frozen=True)
 class Running:
-    """A worker that lives. idle, loaded: as it says; None where it does not answer."""
+    """A worker that lives. doing: loading, writing or idle; "" where it does not answer. bytes: that it has."""
 
     note: place.Note
-    idle: bool | None
-    loaded: bool | None
+    doing: str
+    bytes: int
+
+    @property
+    def name(self) -> str:
+        """The model it holds: the name of its folder, or of what was asked for."""
+        return Path(str(self.note.arguments.get("folder", self.note.factory))).name
+
+    def __str__(self) -> str:
+        return _("{name}: process {pid}, {doing}, {size}").format(
+            name=self.name, pid=self.note.pid, doing=_(_DOING[self.doing]), size=show.size(self.bytes)
+        )
 
 
 def running(root: Path) -> list[Running]:
-    """The workers of this user below `root`, after what dead ones left was swept up."""
-    folder = place.private_folder(root)
-    sweep(folder)
-    return [Running(note, state.get("idle"), state.get("loaded"))
-            for note in place.notes(folder)
-            for state in [_asked(folder, note, "status", _ANSWER_S) or {}]]  # fmt: skip
+    """The workers of this user below `root`; the dead are left out."""
+    folder = place.found_folder(root)
+    if folder is None:
+        return []
+    living = [note for note in place.notes(folder) if hold.is_held(place.lock_path(folder, note.key))]
+    states = [_asked(folder, note, "status", _ANSWER_S) or {} for note in living]
+    return [
+        Running(note, str(state.get("doing", "")), int(state.get("bytes", 0)))
+        for note, state in zip(living, states, strict=True)
+    ]
 
 
 def stop_workers(root: Path, *, wait_s: float = 5.0) -> list[int]:
@@ -42,7 +61,9 @@ def stop_workers(root: Path, *, wait_s: float = 5.0) -> list[int]:
 
     Each is asked first, and killed if it holds its place after `wait_s`.
     """
-    folder = place.private_folder(root)
+    folder = place.found_folder(root)
+    if folder is None:
+        return []
     sweep(folder)
     stopped = []
     for note in list(place.notes(folder)):

@@ -14,6 +14,7 @@ from typing import Any
 
 from qrag_lib.i18n import _
 from qrag_lib.models.generation import Engine, Message
+from qrag_lib.models.worker.process import resident_bytes
 from qrag_lib.models.worker.protocol import VERSION, Line, ProtocolError, error_message
 
 FIRST_S = 10.0  # a connection that asks nothing for so long is closed
@@ -108,6 +109,11 @@ class Hosted:
         told = {"name": self.engine.name, "context_length": self.engine.context_length, "abilities": abilities}
         return {**self.about, **told, "details": dict(self.details)}
 
+    def state(self) -> dict[str, Any]:
+        """What it does now, in a word that `registry` knows, and the bytes that it has."""
+        doing = "loading" if self.engine is None else "idle" if self.turns.idle() else "writing"
+        return {**self.about, "doing": doing, "bytes": resident_bytes()}
+
     def end(self) -> None:
         """End soon; what runs is interrupted."""
         self.ending.set()
@@ -156,8 +162,7 @@ class Session:
     def _answer(self, ask: Mapping[str, Any]) -> None:
         op = ask.get("op")
         if op == "status":
-            idle, loaded = self.hosted.turns.idle(), self.hosted.engine is not None
-            self.line.send({"value": {**self.hosted.about, "idle": idle, "loaded": loaded}})
+            self.line.send({"value": self.hosted.state()})
         elif op == "shutdown":
             self.line.send({"value": True})
             self.hosted.end()
