@@ -24,7 +24,8 @@ class Faults:
     """What goes wrong. Each is used up as it happens.
 
     cut: by file, places in it at which the line is cut, in order; wrong: by file, how often a byte of it is
-    other; status: answers before the next sound one, of any request for files; delay_s: before every block.
+    other; status: answers before the next sound one, of any request for files; delay_s: before every block;
+    ring: files are redirected to where they were asked for.
     """
 
     cut: dict[str, list[int]] = field(default_factory=dict)
@@ -35,6 +36,7 @@ class Faults:
     delay_s: float = 0.0
     silent: bool = False
     redirect_to: str = ""
+    ring: bool = False
     listing: bytes = b""
 
 
@@ -159,6 +161,8 @@ class Handler(BaseHTTPRequestHandler):
         elif at_cdn or self.lets_in(model, revision):
             if name not in self.server.models[model]:
                 self.error(404, "EntryNotFound")
+            elif faults.ring:
+                self.redirect(model, name, self.path)
             elif faults.redirect_to and not at_cdn:
                 self.redirect(model, name, f"{faults.redirect_to}/cdn{self.path}")
             else:

@@ -167,6 +167,25 @@ def test_progress_is_told_to_its_end(hub: Hub, tmp_path: Path, server: HubServer
     assert [done for _stage, done, _total in told] == sorted(done for _stage, done, _total in told)
 
 
+def test_a_cache_that_cannot_be_written_answers_for_what_it_holds(hub: Hub, tmp_path: Path) -> None:
+    folder = download(hub, Wanted(MODEL), tmp_path)
+    fixed = [tmp_path, *(path for path in tmp_path.rglob("*") if not path.is_symlink())]
+    if subprocess.run(["chattr", "+i", *map(str, fixed)], capture_output=True).returncode:
+        pytest.skip("root may make files immutable, nobody else")
+    try:
+        assert download(hub, Wanted(MODEL), tmp_path) == folder == find(MODEL, tmp_path)
+        check_llm_folder(folder)
+    finally:
+        subprocess.run(["chattr", "-i", *map(str, fixed)], check=True)
+
+
+def test_a_version_fetched_by_its_commit_is_found_by_the_models_name(
+    server: HubServer, hub: Hub, tmp_path: Path
+) -> None:
+    folder = download(hub, Wanted(MODEL, server.commit(MODEL)), tmp_path)
+    assert find(MODEL, tmp_path) == folder
+
+
 # --- bad lines ------------------------------------------------------------------------------------
 
 
@@ -237,6 +256,18 @@ def test_a_slow_answer_is_waited_for(server: HubServer, hub: Hub, tmp_path: Path
 def test_no_hub_at_all_is_a_clear_error(tmp_path: Path) -> None:
     with Hub("http://127.0.0.1:9", patience=QUICK) as hub, pytest.raises(ModelUnavailable, match=r"127\.0\.0\.1:9"):
         plan_download(hub, Wanted(MODEL), tmp_path)
+
+
+def test_a_hub_that_redirects_in_a_ring_is_given_up(server: HubServer, hub: Hub, tmp_path: Path) -> None:
+    server.faults.ring = True
+    with pytest.raises(ModelUnavailable, match="TooManyRedirects"):
+        download(hub, Wanted(MODEL), tmp_path)
+
+
+@pytest.mark.parametrize("address", ["huggingface.co", "ftp://x", "https://", "file:///etc/passwd", "http://a b/"])
+def test_an_address_that_is_none_is_refused(address: str) -> None:
+    with pytest.raises(ModelError, match="is no address of a hub"):
+        Hub(address)
 
 
 def test_wrong_bytes_are_fetched_once_more(server: HubServer, hub: Hub, tmp_path: Path) -> None:

@@ -2,8 +2,10 @@
 
 ::
 
-    No space left on device     what is provably useless goes, what else could go is said   hub.download
-    Permission denied on locks  without lock files and without symbolic links              hub.download
+    No space left on device      what is provably useless goes, what else could go is said   hub.download
+    Out of memory                a smaller plan, in a fresh worker                           worker.recovery
+    Permission denied on locks   without lock files and without symbolic links               hub.download
+    Device map error             the weights stay on the disk                                worker.recovery
 
 A remedy takes the plan that failed and gives the plan to try next, or None where it has none.
 """

@@ -64,6 +64,9 @@ class Hub:
         from qrag_lib import __version__
 
         self.endpoint = (endpoint or constants.ENDPOINT).rstrip("/")
+        if not re.fullmatch(r"https?://[^\s/?#@]+(/[^\s?#]*)?", self.endpoint):
+            raise ModelError(_("{address} is no address of a hub").format(address=self.endpoint[:200]),
+                             hint=_("it is written as https://huggingface.co"))  # fmt: skip
         self.patience = patience or Patience()
         self.say = say
         try:
@@ -128,7 +131,7 @@ class Hub:
                         raise ModelRefused(_("{url} sends more than the hub announced").format(url=url))
                     yield at, block
                     at += len(block)
-        except httpx2.TransportError as error:
+        except httpx2.RequestError as error:
             raise Trouble(_said(error)) from error
 
     def _json(self, url: str, model: str) -> Any:
@@ -143,7 +146,7 @@ class Hub:
                     if len(content) > TOO_MUCH_JSON:
                         raise ModelRefused(_("{url} answers with too much").format(url=url))
                 return _parsed(bytes(content), url)
-        except httpx2.TransportError as error:
+        except httpx2.RequestError as error:
             raise Trouble(_said(error)) from error
 
     def _patiently(self, ask: Callable[[], Result]) -> Result:

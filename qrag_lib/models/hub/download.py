@@ -121,6 +121,8 @@ def _fetch(hub: Hub, wanted: Wanted, cache: Path, way: Way, tell: Progress) -> P
     plan = plan_download(hub, wanted, cache)
     check_room(plan)
     repository, listing = Repository(cache, wanted.model), plan.listing
+    if is_there(repository, plan):
+        return repository.snapshot(listing.commit)
     count = Counter(plan.need_bytes, tell)
     for file in plan.small:
         fetch_blob(hub, repository, listing, file, way, count)
@@ -132,6 +134,13 @@ def _fetch(hub: Hub, wanted: Wanted, cache: Path, way: Way, tell: Progress) -> P
     snapshot = publish(repository, listing, [*weights, *plan.small], wanted.revision, way)
     add_to_record(snapshot, {file.name: file.digest for file in weights if len(file.digest) == 64})
     return snapshot
+
+
+def is_there(repository: Repository, plan: DownloadPlan) -> bool:
+    """Whether the snapshot is whole and its branch stands there, so that nothing need be written."""
+    snapshot = repository.snapshot(plan.listing.commit)
+    stands = repository.commit_of(plan.wanted.revision) == plan.listing.commit
+    return stands and not plan.need_bytes and all((snapshot / f.name).is_file() for f in (*plan.small, *plan.weights))
 
 
 class Counter:

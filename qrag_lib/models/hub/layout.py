@@ -81,13 +81,14 @@ class Repository:
         return self.folder / "snapshots" / commit
 
     def commit_of(self, revision: str) -> str | None:
-        """The commit that a branch, tag or commit stands for in the cache."""
+        """The commit that a branch, tag or commit stands for in the cache; for main, the only one that is there."""
         if re.fullmatch("[0-9a-f]{40}", revision):
             return revision
         with suppress(OSError, UnicodeDecodeError):
             found = (self.folder / "refs" / check_revision(revision)).read_text("ascii").strip()
             return found if re.fullmatch("[0-9a-f]{40}", found) else None
-        return None
+        only = [path.name for path in self.folder.glob("snapshots/*") if re.fullmatch("[0-9a-f]{40}", path.name)]
+        return only[0] if revision == "main" and len(only) == 1 else None
 
     def there(self, commit: str, file: RemoteFile) -> Path:
         """Where the bytes of a file are: its blob, or, without links, the file in the snapshot."""
