@@ -22,6 +22,7 @@ from qrag_lib.models.extractive import ExtractiveEngine, answer_from
 from qrag_lib.models.generation import Engine, Generation, Message, Sampling
 from qrag_lib.models.llm import QragLLM
 from qrag_lib.models.open_llm import open_llm
+from qrag_lib.models.worker.registry import running, stop_workers
 from qrag_lib.settings import Settings
 
 PROMPT = (
@@ -29,19 +30,22 @@ PROMPT = (
     "A lid of this red is worn by every box. The lamp is green and is on the box.\nWhat is the colour of the red lid?"
 )
 TALK = [Message("system", "Answer."), Message("user", PROMPT)]
-KINDS = ("extractive", "openai", "memory", "streamed", "worker", "gguf")
+KINDS = ("extractive", "openai", "memory", "streamed", "int8", "worker", "gguf")
 Make = Callable[[str], Engine]
 
 
 @pytest.fixture(scope="module")
-def make(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Make]:
-    """Opens an engine of a kind; what was opened is closed with the last test of this file."""
-    folder = tmp_path_factory.mktemp("contract")
+def yard(tmp_path_factory: pytest.TempPathFactory) -> Iterator[_Yard]:
     with stub_openai() as server:
-        yards = {kind: _Yard(folder, server.url) for kind in KINDS}
-        yield lambda kind: getattr(yards[kind], kind)()
-        for yard in yards.values():
-            yard.close()
+        made = _Yard(tmp_path_factory.mktemp("contract"), server.url)
+        yield made
+        made.close()
+
+
+@pytest.fixture(scope="module")
+def make(yard: _Yard) -> Make:
+    """Opens an engine of a kind; what was opened is closed with the last test of this file."""
+    return lambda kind: getattr(yard, kind)()
 
 
 class _Yard:
@@ -53,8 +57,6 @@ class _Yard:
         self.settings = Settings(models_cache=folder / "cache", prefix_cache_mib=1, worker_idle_s=60)
 
     def close(self) -> None:
-        from qrag_lib.models.worker.registry import stop_workers
-
         for engine in self.opened:
             engine.close()
         if self.settings.models_folder.is_dir():
@@ -85,6 +87,15 @@ class _Yard:
         from qrag_lib.models.offload.load import load_streamed
 
         return self.on_tokenizer(load_streamed(self.checkpoint()))
+
+    def int8(self) -> Engine:
+        from qrag_lib.models.int8_store import quantize
+        from qrag_lib.models.offload.load import load_streamed
+
+        store = self.folder / "tiny-int8"
+        if not store.is_dir():
+            quantize(self.checkpoint(), store)
+        return self.on_tokenizer(load_streamed(store))
 
     def on_tokenizer(self, model: Any) -> Engine:
         from qrag_lib.models.offload.write import StreamedEngine
@@ -150,9 +161,8 @@ def test_greedy_writing_repeats_itself(engine: Engine) -> None:
 
 
 def test_a_seed_repeats_a_sampled_text(engine: Engine) -> None:
-    texts = {written(engine, temperature=1.5, seed=seed)[1].text for seed in (3, 3, 4, 5, 6, 7)}
-    assert written(engine, temperature=1.5, seed=3)[1].text in texts
-    assert len(texts) <= 5
+    first, second = (written(engine, temperature=1.5, seed=3)[1].text for _time in range(2))
+    assert first == second
 
 
 def test_the_limit_of_new_tokens_holds(engine: Engine) -> None:
@@ -347,6 +357,13 @@ def test_an_address_opens_a_model_with_its_sampling() -> None:
     assert llm.complete(PROMPT).text == "The lid is"
 
 
+def test_an_address_of_a_folder_opens_what_other_kernels_hold(yard: _Yard) -> None:
+    hosted = yard.worker()
+    llm = open_llm(f"offload:{yard.checkpoint()}", settings=yard.settings, max_new_tokens=12)
+    assert llm.complete(PROMPT).text == written(hosted)[1].text
+    assert len(running(yard.settings.models_folder)) == 1
+
+
 @pytest.mark.parametrize("address", ["extractive", "deepseek:7b", "http://host/v1", "/models/x.gguf", ":"])
 def test_an_address_of_no_known_kind_lists_the_kinds(address: str) -> None:
     with pytest.raises(SettingsError, match="no address of a language model") as raised:
@@ -356,7 +373,7 @@ def test_an_address_of_no_known_kind_lists_the_kinds(address: str) -> None:
 
 def test_auto_answers_from_quotes_where_nothing_else_is(tmp_path: Path) -> None:
     llm = open_llm(settings=Settings(models_cache=tmp_path))
-    assert llm.engine.name == "extractive"
+    assert (llm.engine.name, llm.address) == ("extractive", "extractive:")
 
 
 def test_auto_takes_the_server_that_the_settings_name(tmp_path: Path) -> None:

@@ -20,7 +20,8 @@ def open_llm(address: str | None = None, *, settings: Settings | None = None, **
 
     address: `extractive:` (sentences of the prompt), `offload:FOLDER` or `offload:NAME` of the hub (in memory,
     or streamed from disk), `gguf:FILE`, `openai:URL` or `openai:URL#MODEL`, `auto:` (the best that is here);
-    None takes the setting `model`. sampling: max_new_tokens, temperature, top_p, seed, stop, as in `Sampling`.
+    None takes the setting `model`. The LLM's `address` names what `auto:` chose.
+    sampling: max_new_tokens, temperature, top_p, seed, stop, as in `Sampling`.
     The model is loaded here, but for `openai:`, whose server may be down until it is asked.
     Raises SettingsError for an address of no known kind, NotFound, ModelRefused, ModelDamaged, ModelTooLarge
     with the numbers, ModelUnavailable where what runs it is missing.
@@ -32,8 +33,17 @@ def open_llm(address: str | None = None, *, settings: Settings | None = None, **
     if "stop" in sampling:
         sampling["stop"] = as_stops(sampling["stop"])
     wanted = Sampling(**sampling)
-    address = address or chosen.model
+    address = resolved(address or chosen.model, chosen)
     return QragLLM(open_engine(address, chosen), sampling=wanted, address=address)
+
+
+def resolved(address: str, settings: Settings) -> str:
+    """The address itself, and for `auto:` the one that it stands for here and now."""
+    if address.partition(":")[0] != "auto":
+        return address
+    from qrag_lib.models.choose import choose_address
+
+    return choose_address(settings)[0]
 
 
 def open_engine(address: str, settings: Settings) -> Engine:
@@ -45,7 +55,7 @@ def open_engine(address: str, settings: Settings) -> Engine:
             hint=_("an address begins with one of {kinds}").format(kinds=", ".join(f"{kind}:" for kind in KINDS)),
         )
     if kind == "auto":
-        return _auto(settings)
+        return open_engine(resolved(address, settings), settings)
     if kind == "extractive":
         from qrag_lib.models.extractive import ExtractiveEngine
 
@@ -53,13 +63,6 @@ def open_engine(address: str, settings: Settings) -> Engine:
     if kind == "openai":
         return _openai(place or settings.openai_url, settings)
     return _gguf(place, settings) if kind == "gguf" else _offload(place, settings)
-
-
-def _auto(settings: Settings) -> Engine:
-    from qrag_lib.models.choose import choose_address
-
-    address, _reason = choose_address(settings)
-    return open_engine(address, settings)
 
 
 def _openai(url: str, settings: Settings) -> Engine:
