@@ -32,7 +32,7 @@ def test_a_plan_reads_well_on_a_terminal(deepseek: str, capsys: pytest.CaptureFi
     code = main(["model", "plan", deepseek, "--memory", "512", "--bandwidth", "1400"])
     out = capsys.readouterr().out
     assert code == Exit.DONE
-    assert "memory at the peak            467 MiB" in out
+    assert "memory at the peak            512 MiB" in out
     assert "speed of the disk             1,400 MB/s" in out
     assert "a new token takes at least    10.0 s" in out
 
@@ -47,7 +47,7 @@ def test_a_plan_is_json_for_programs(deepseek: str, capsys: pytest.CaptureFixtur
 
 def test_a_model_that_does_not_fit_has_its_own_exit_code(deepseek: str, capsys: pytest.CaptureFixture[str]) -> None:
     code = main(["model", "plan", deepseek, "--memory", "300"])
-    assert (code, "refused: deepseek needs 453 MiB" in capsys.readouterr().out) == (Exit.TOO_LARGE, True)
+    assert (code, "refused: deepseek needs 451 MiB of memory" in capsys.readouterr().out) == (Exit.TOO_LARGE, True)
     assert exit_of(errors.ModelTooLarge("x")) == Exit.TOO_LARGE
 
 

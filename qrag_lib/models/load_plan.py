@@ -15,7 +15,8 @@ Device = Literal["auto", "cpu", "cuda", "disk"]
 class LoadPlan:
     """How a model would be loaded and what to expect of it. Every size in bytes.
 
-    peak_bytes: of the process that holds the model; for a refused plan, the least that would do.
+    peak_bytes: resident in the process that holds the model, at most what it may take, for code gives way;
+    for a refused plan, the least that would do.
     memory_bytes: what the plan may take. resident_bytes, streamed_bytes: weights that stay in memory,
     and weights read at every token. kv_bytes: keys and values of `context` tokens; with kv_on_disk they
     lie in a file. bytes_per_token: read from disk for a new token, at the end of a full context.
