@@ -113,6 +113,19 @@ def test_the_smallest_nucleus_is_the_likeliest_token(engine: Any) -> None:
     assert written(engine, PROMPT, Sampling(24, temperature=1.0, top_p=1e-9)).text == written(engine).text
 
 
+def test_a_models_own_settings_do_not_change_what_was_asked(folder: Path, engine: Any) -> None:
+    from transformers import GenerationConfig
+
+    own = dict(do_sample=True, temperature=0.7, top_p=0.95, repetition_penalty=3.0, no_repeat_ngram_size=2)
+    model = load_whole(folder)
+    model.generation_config = GenerationConfig(**own, eos_token_id=1)
+    stubborn = make_engine(folder, model)
+    for sampling in (LONG, Sampling(24, temperature=1.0, seed=1)):
+        assert written(stubborn, "x", sampling).text == written(engine, "x", sampling).text
+    assert stubborn.generate_batch(["x"], GREEDY)[0].text == written(engine, "x", GREEDY).text
+    assert model.generation_config.repetition_penalty == 3.0
+
+
 def test_sampling_leaves_torchs_own_random_state_alone(engine: Any) -> None:
     before = torch.get_rng_state()
     written(engine, "x", Sampling(4, temperature=1.0, seed=1))

@@ -236,6 +236,13 @@ def test_cleaning_tells_first_and_then_frees(engine: Any, store: PrefixStore) ->
     assert (store.n_bytes, store.clean(0)) == (0, 0)
 
 
+def test_cleaning_leaves_a_store_that_is_written(engine: Any, store: PrefixStore) -> None:
+    written(engine, LONG)
+    with FileLock(store.folder / "lock"):
+        assert store.clean(0) == 0
+    assert store.n_bytes > 0
+
+
 def test_cleaning_a_folder_that_is_not_there_frees_nothing(store: PrefixStore) -> None:
     assert store.clean() == 0
     assert store.n_bytes == 0

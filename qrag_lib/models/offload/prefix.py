@@ -82,13 +82,18 @@ class PrefixStore:
         return sum(size for _used, size, _path in self._blocks())
 
     def clean(self, limit_bytes: int | None = None, *, dry_run: bool = False) -> int:
-        """Delete what a killed process left, and old blocks down to a limit (the store's own by default); bytes."""
-        if not self.folder.is_dir():
+        """Delete what a killed process left, and old blocks down to a limit (the store's own by default); bytes.
+
+        dry_run: only say how many. 0 where another process writes for longer than `wait_s`.
+        """
+        limit = self.limit_bytes if limit_bytes is None else limit_bytes
+        if dry_run or not self.folder.is_dir():
+            return _unlink(self._useless(limit), dry_run)
+        try:
+            with FileLock(self.folder / "lock", timeout=self.wait_s):
+                return _unlink(self._useless(limit))
+        except Timeout:
             return 0
-        with FileLock(self.folder / "lock", timeout=self.wait_s):
-            freed = _unlink(list(self.folder.glob(f"*{PART}")), dry_run)
-            limit = self.limit_bytes if limit_bytes is None else limit_bytes
-            return freed + _unlink(self._beyond(limit), dry_run)
 
     def _write(self, keys: list[bytes], paths: list[Path], cache: DiskCache) -> int:
         _unlink(list(self.folder.glob(f"*{PART}")))  # nobody else writes now: these are of killed processes
@@ -101,6 +106,9 @@ class PrefixStore:
         _sync_folder(self.folder)
         _touch(paths)
         return written
+
+    def _useless(self, limit: int) -> list[Path]:
+        return [*self.folder.glob(f"*{PART}"), *self._beyond(limit)]
 
     def _beyond(self, limit: int, keep: set[Path] | None = None) -> list[Path]:
         """The least recently used blocks, so many that the others fit."""

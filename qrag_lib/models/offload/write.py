@@ -89,7 +89,8 @@ class StreamedEngine:
             n_new = min(sampling.max_new_tokens, self.context_length - max(map(len, ids)))
             writings = [Writing(self.tokenizer, n_new, sampling.stop) for _prompt in ids]
             read = bytes_read(model)
-            with self._cache(model, max(map(len, ids)) + n_new, batch=len(ids)) as cache:
+            cache = self._cache(model, max(map(len, ids)) + n_new, batch=len(ids))
+            with cache, _no_other_settings(model):
                 made = write_together(model, ids, writings, self._settings(sampling, n_new), sampling.seed, cache)
                 shared = {"bytes_read": bytes_read(model) - read, "kv_bytes_read": cache.bytes_read}
         return [replace(text, details=text.details | shared) for text in made]
@@ -131,20 +132,21 @@ class StreamedEngine:
     def _passes(
         self, model: Any, ids: list[int], sampling: Sampling, n_new: int, cache: DiskCache, tally: Tally
     ) -> Generator[list[int], None, None]:
-        passes: Generator[list[int], None, None] = model.generate(
-            torch.tensor([ids], device=model.device),
-            generation_config=self._settings(sampling, n_new),
-            past_key_values=cache,
-            custom_generate=decode,
-            chunk_tokens=self.chunk_tokens,
-            drafts=self.draft_tokens,
-            dice=_dice(sampling, model.device),
-            tally=tally,
-        )
+        with _no_other_settings(model):
+            passes: Generator[list[int], None, None] = model.generate(
+                torch.tensor([ids], device=model.device),
+                generation_config=self._settings(sampling, n_new),
+                past_key_values=cache,
+                custom_generate=decode,
+                chunk_tokens=self.chunk_tokens,
+                drafts=self.draft_tokens,
+                dice=_dice(sampling, model.device),
+                tally=tally,
+            )
         return passes
 
     def _settings(self, sampling: Sampling, n_new: int) -> GenerationConfig:
-        """The sampling in transformers' words; nothing of the model's own is left in force."""
+        """The sampling in transformers' words."""
         from transformers import GenerationConfig
 
         ends = list(self.tokenizer.eos_ids)
@@ -152,7 +154,6 @@ class StreamedEngine:
         return GenerationConfig(  # type: ignore[no-untyped-call]
             max_new_tokens=n_new,
             do_sample=sampling.temperature > 0,
-            repetition_penalty=1.0,
             prefill_chunk_size=self.chunk_tokens,
             eos_token_id=ends or None,
             pad_token_id=ends[0] if ends else 0,
@@ -187,6 +188,18 @@ def bytes_read(model: Any) -> int:
     """Bytes of weights read from disk since the model was loaded; 0 for one in memory."""
     stream = getattr(model, "stream", None)
     return int(stream.stats().bytes_read) if stream is not None else 0
+
+
+@contextmanager
+def _no_other_settings(model: Any) -> Iterator[None]:
+    """Nothing of the model's own generation_config in force: transformers takes from it what it was not told."""
+    from transformers import GenerationConfig
+
+    own, model.generation_config = model.generation_config, GenerationConfig()  # type: ignore[no-untyped-call]
+    try:
+        yield
+    finally:
+        model.generation_config = own
 
 
 def _told(passes: Iterator[list[int]], writing: Writing) -> Iterator[str]:
