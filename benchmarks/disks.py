@@ -17,8 +17,8 @@ class NoLoopDevice(Exception):
     """No loop device can be had here; the message says why."""
 
 
-def drop_page_cache(folder: Path) -> bool:
-    """Forget what memory holds of a folder's files, then of all files; False where only the first is allowed."""
+def drop_page_cache(folder: Path, *, everything: bool = True) -> bool:
+    """Forget what memory holds of a folder's files, then of all files; whether the second was done."""
     for path in (path for path in folder.iterdir() if path.is_file()):
         handle = os.open(path, os.O_RDONLY)
         try:
@@ -26,6 +26,8 @@ def drop_page_cache(folder: Path) -> bool:
             os.posix_fadvise(handle, 0, 0, os.POSIX_FADV_DONTNEED)
         finally:
             os.close(handle)
+    if not everything:
+        return False
     try:
         Path("/proc/sys/vm/drop_caches").write_text("1")
     except OSError:
