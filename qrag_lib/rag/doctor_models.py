@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import suppress
 from pathlib import Path
 
 from qrag_lib import show
@@ -19,8 +18,7 @@ def model_findings(settings: Settings) -> Iterator[Finding]:
 
     for path in installed(settings):
         yield from _gguf(path) if path.is_file() else _folder(path)
-    yield from _waste(settings)
-    yield from _computed(settings)
+    yield from _useless(settings)
 
 
 def _gguf(path: Path) -> Iterator[Finding]:
@@ -50,27 +48,11 @@ def _folder(path: Path) -> Iterator[Finding]:
         yield Finding("models", message, _("qrag model repair {model}").format(model=name_of(path)))
 
 
-def _waste(settings: Settings) -> Iterator[Finding]:
-    from qrag_lib.models.hub.cache import find_waste
+def _useless(settings: Settings) -> Iterator[Finding]:
+    from qrag_lib.models.hub.keeping import cleaning
 
-    found = find_waste(settings.hub_folder)
+    found = cleaning(settings)
     if found.items:
-        message = _("{size} in {folder} belong to no model").format(
-            size=show.size(found.n_bytes), folder=settings.hub_folder
-        )
-        yield Finding("models", message, _("qrag doctor --repair removes them"), mend=found.apply)
-
-
-def _computed(settings: Settings) -> Iterator[Finding]:
-    """Prompts kept beyond their limit, and what a killed process left of them."""
-    from filelock import Timeout
-
-    from qrag_lib.models.offload.prefix import PrefixStore
-
-    store = PrefixStore(settings.computed_folder / "prefixes", int(settings.prefix_cache_mib * 2**20))
-    with suppress(OSError, Timeout):  # a folder that cannot be written, or where another process writes now
-        if n_bytes := store.clean(dry_run=True):
-            message = _("{size} of computed prompts are beyond the limit or were left by a killed process").format(
-                size=show.size(n_bytes)
-            )
-            yield Finding("models", message, _("qrag doctor --repair removes them"), mend=store.clean)
+        message = _("{size} of models and of what they computed are of no use").format(size=show.size(found.n_bytes))
+        hint = _("qrag doctor --repair removes them; qrag model clean lists them")
+        yield Finding("models", message, hint, mend=found.apply)
