@@ -59,6 +59,7 @@ class HubServer(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), Handler)
         self.models: dict[str, dict[str, bytes]] = {}
         self.gated: set[str] = set()
+        self.large = LARGE
         self.faults = Faults()
         self.sent: Counter[str] = Counter()
         self.asked: list[Asked] = []
@@ -82,25 +83,25 @@ class HubServer(ThreadingHTTPServer):
         """Say nothing: clients that leave in the middle are the point."""
 
 
-def digest(content: bytes) -> str:
+def digest(content: bytes, large: int = LARGE) -> str:
     """SHA-256 of a large file, git's SHA-1 of a small one."""
-    if len(content) >= LARGE:
+    if len(content) >= large:
         return hashlib.sha256(content).hexdigest()
     return hashlib.sha1(b"blob %d\0" % len(content) + content).hexdigest()
 
 
-def sibling(name: str, content: bytes) -> dict[str, Any]:
+def sibling(name: str, content: bytes, large: int) -> dict[str, Any]:
     each: dict[str, Any] = {"rfilename": name, "size": len(content), "blobId": "0" * 40}
-    if len(content) >= LARGE:
+    if len(content) >= large:
         return each | {"lfs": {"sha256": digest(content), "size": len(content), "pointerSize": 134}}
-    return each | {"blobId": digest(content)}
+    return each | {"blobId": digest(content, large)}
 
 
-def leaf(name: str, content: bytes) -> dict[str, Any]:
+def leaf(name: str, content: bytes, large: int) -> dict[str, Any]:
     each: dict[str, Any] = {"type": "file", "path": name, "size": len(content), "oid": "0" * 40}
-    if len(content) >= LARGE:
+    if len(content) >= large:
         return each | {"lfs": {"oid": digest(content), "size": len(content), "pointerSize": 134}}
-    return each | {"oid": digest(content)}
+    return each | {"oid": digest(content, large)}
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -135,11 +136,11 @@ class Handler(BaseHTTPRequestHandler):
 
     def info(self, model: str) -> dict[str, Any]:
         files = self.server.models[model]
-        siblings = [sibling(name, content) for name, content in files.items()]
+        siblings = [sibling(name, content, self.server.large) for name, content in files.items()]
         return {"_id": "1", "id": model, "sha": self.server.commit(model), "siblings": siblings, "private": False}
 
     def tree(self, model: str) -> list[dict[str, Any]]:
-        return [leaf(name, content) for name, content in self.server.models[model].items()]
+        return [leaf(name, content, self.server.large) for name, content in self.server.models[model].items()]
 
     def lets_in(self, model: str, revision: str) -> bool:
         if model in self.server.gated and self.headers.get("authorization") != "Bearer good":
@@ -170,9 +171,10 @@ class Handler(BaseHTTPRequestHandler):
 
     def about(self, model: str, name: str) -> dict[str, str]:
         content = self.server.models[model][name]
-        headers = {"X-Repo-Commit": self.server.commit(model), "ETag": f'"{digest(content)}"', "Accept-Ranges": "bytes"}
-        if len(content) >= LARGE:
-            headers |= {"X-Linked-Etag": f'"{digest(content)}"', "X-Linked-Size": str(len(content))}
+        tag = f'"{digest(content, self.server.large)}"'
+        headers = {"X-Repo-Commit": self.server.commit(model), "ETag": tag, "Accept-Ranges": "bytes"}
+        if len(content) >= self.server.large:
+            headers |= {"X-Linked-Etag": tag, "X-Linked-Size": str(len(content))}
         return headers
 
     def redirect(self, model: str, name: str, to: str) -> None:

@@ -89,6 +89,12 @@ def test_a_model_that_has_only_bin_is_fetched_and_may_be_loaded(server: HubServe
     check_llm_folder(folder)
 
 
+def test_a_bin_file_so_small_that_git_keeps_it_may_be_loaded_too(server: HubServer, hub: Hub, tmp_path: Path) -> None:
+    server.large = 10**6
+    server.publish(MODEL, in_shards(torch_zip(100), form="bin"))
+    check_llm_folder(download(hub, Wanted(MODEL), tmp_path))
+
+
 def test_a_gguf_file_is_chosen_by_its_name(server: HubServer, hub: Hub, tmp_path: Path) -> None:
     server.publish(MODEL, {"README.md": b"", "m.Q4_K_M.gguf": gguf(2048), "m.Q8_0.gguf": gguf(4096)})
     with pytest.raises(NotFound, match="has 2 GGUF files that fit") as raised:
@@ -463,6 +469,18 @@ found = h.scan_cache_dir({str(tmp_path)!r})
 assert not found.warnings and [r.repo_id for r in found.repos] == [{MODEL!r}], found
 """
     assert python(code) == str(folder)
+
+
+def test_links_can_be_switched_off(server: HubServer, tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", FETCH, server.endpoint, str(tmp_path)],
+        env={**os.environ, "HF_HUB_DISABLE_SYMLINKS": "1"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    folder = Path(done.stdout.strip())
+    assert same(server, folder, A, B) and not any(path.is_symlink() for path in folder.iterdir())
 
 
 def test_the_process_stays_offline_for_everybody_else(hub: Hub, server: HubServer, tmp_path: Path) -> None:

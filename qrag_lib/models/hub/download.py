@@ -15,7 +15,7 @@ from qrag_lib.models.hub.client import Hub
 from qrag_lib.models.hub.files import indexed, needed
 from qrag_lib.models.hub.layout import Listing, RemoteFile, Repository
 from qrag_lib.models.intake import INDEXES, VOCABULARIES, check_keys, index_names
-from qrag_lib.models.record import add_to_record
+from qrag_lib.models.record import add_to_record, sha256
 from qrag_lib.models.recovery import Remedy, Say, is_no_room, recovered
 from qrag_lib.models.structure import check_as
 from qrag_lib.progress import Progress, quiet
@@ -106,8 +106,11 @@ def download(hub: Hub, wanted: Wanted, cache: Path, *, tell: Progress = quiet) -
         ),
         Remedy[Way](_("no symbolic links here"), _is(LinksDenied), lambda way, error: replace(way, links=False)),
     )
+    from huggingface_hub import constants
+
+    way = Way(links=not constants.HF_HUB_DISABLE_SYMLINKS)
     try:
-        return recovered(lambda way: _fetch(hub, wanted, cache, way, tell), Way(), remedies, hub.say)
+        return recovered(lambda way: _fetch(hub, wanted, cache, way, tell), way, remedies, hub.say)
     except OSError as error:
         if error.errno not in DENIED:
             raise
@@ -132,8 +135,12 @@ def _fetch(hub: Hub, wanted: Wanted, cache: Path, way: Way, tell: Progress) -> P
         fetch_blob(hub, repository, listing, file, way, count)
         check_as(repository.there(listing.commit, file), file.name)
     snapshot = publish(repository, listing, [*weights, *plan.small], wanted.revision, way)
-    add_to_record(snapshot, {file.name: file.digest for file in weights if len(file.digest) == 64})
+    add_to_record(snapshot, {file.name: _sha256(snapshot, file) for file in weights})
     return snapshot
+
+
+def _sha256(snapshot: Path, file: RemoteFile) -> str:
+    return file.digest if len(file.digest) == 64 else sha256(snapshot / file.name)  # a small file of git's
 
 
 def is_there(repository: Repository, plan: DownloadPlan) -> bool:
