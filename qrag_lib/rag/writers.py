@@ -125,7 +125,7 @@ class Writers:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._opened: dict[str, Any] = {}
+        self._opened: dict[str, Engine] = {}
 
     def of(self, llm: object) -> Writer | None:
         """The writer of an address, an engine or a LlamaIndex LLM; None for an address that comes to `extractive:`.
@@ -133,8 +133,8 @@ class Writers:
         Raises ModelError where an address cannot be opened, SettingsError for what is no model at all.
         """
         if isinstance(llm, str):
-            opened = self._open(llm)
-            return None if _quotes(opened) else self.of(opened)
+            engine = self._open(llm)
+            return None if _quotes(engine) else EngineWriter(engine)
         if isinstance(llm, Engine):
             return EngineWriter(llm)
         if callable(getattr(llm, "stream_chat", None)) and hasattr(llm, "metadata"):
@@ -147,23 +147,22 @@ class Writers:
     def close(self) -> None:
         """Close the models that were opened here; those that were given stay open."""
         while self._opened:
-            _address, model = self._opened.popitem()
-            if close := getattr(model, "close", None):
-                close()
+            _address, engine = self._opened.popitem()
+            engine.close()
 
-    def _open(self, address: str) -> Any:
-        from qrag_lib.models.open_llm import open_llm
+    def _open(self, address: str) -> Engine:
+        from qrag_lib.models.open_llm import open_engine  # without LlamaIndex around it, which takes 100 MB
 
         if address not in self._opened:
-            self._opened[address] = open_llm(address, settings=self._settings)
+            self._opened[address] = open_engine(address, self._settings)
         return self._opened[address]
 
 
-def _quotes(llm: Any) -> bool:
+def _quotes(engine: Engine) -> bool:
     """True for the engine without a model, which `auto:` takes where there is none: our own quotes do better."""
     from qrag_lib.models.extractive import ExtractiveEngine
 
-    return isinstance(getattr(llm, "engine", llm), ExtractiveEngine)
+    return isinstance(engine, ExtractiveEngine)
 
 
 def _metadata(llm: Any) -> Any:
