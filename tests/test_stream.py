@@ -200,8 +200,18 @@ def test_a_file_written_to_while_open_is_not_gone_on_with(path: Path, content: b
         stream.in_a_pass(lambda: None)
 
 
-def test_a_file_system_without_direct_reading_gives_the_same_bytes(content: bytes) -> None:
-    path = Path("/dev/shm") / f"qrag-test-{os.getpid()}"  # memory: no disk to go to directly
+def test_a_file_system_that_refuses_direct_reading_is_read_through_the_cache() -> None:
+    path = Path("/proc/version")
+    with pytest.raises(OSError):
+        os.open(path, os.O_RDONLY | os.O_DIRECT)
+    file, into = WeightsFile(path), memoryview(bytearray(room_for(10)))
+    begin, _n = file.read(3, 10, into)
+    assert not file.direct
+    assert bytes(into[begin : begin + 10]) == path.read_bytes()[3:13]
+
+
+def test_a_file_in_memory_is_read_like_one_on_a_disk(content: bytes) -> None:
+    path = Path("/dev/shm") / f"qrag-test-{os.getpid()}"  # tmpfs
     path.write_bytes(content)
     try:
         assert_whole_pass(streamed(path), content)

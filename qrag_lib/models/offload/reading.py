@@ -90,7 +90,8 @@ class WeightsFile:
     def _advise(self, fd: int) -> None:
         """Rows are read where they lie: unadvised, the kernel reads up to megabytes around each."""
         if self.cached and hasattr(os, "posix_fadvise"):
-            os.posix_fadvise(fd, 0, 0, os.POSIX_FADV_RANDOM)
+            with suppress(OSError):
+                os.posix_fadvise(fd, 0, 0, os.POSIX_FADV_RANDOM)
         elif not self.cached and sys.platform == "darwin":
             import fcntl
 
@@ -126,7 +127,8 @@ class WeightsFile:
 
     def _drop_behind(self, begin: int, n_bytes: int) -> None:
         if not self.direct and not self.cached and hasattr(os, "posix_fadvise"):
-            os.posix_fadvise(self._fd, begin, n_bytes, os.POSIX_FADV_DONTNEED)
+            with suppress(OSError):  # advice that some file systems do not take
+                os.posix_fadvise(self._fd, begin, n_bytes, os.POSIX_FADV_DONTNEED)
 
     def _stamp(self) -> tuple[int, int]:
         status = os.fstat(self._fd)
