@@ -28,6 +28,7 @@ class StubOpenAI(ThreadingHTTPServer):
         self.models: list[dict[str, Any]] = [{"id": "tiny", "max_model_len": 2048}]
         self.key = ""
         self.released = threading.Event()  # ends a silence
+        self.hung_up = threading.Event()  # an endless answer found nobody listening
 
     @property
     def url(self) -> str:
@@ -148,7 +149,8 @@ class _Handler(BaseHTTPRequestHandler):
             while not self.server.released.is_set():
                 self.event({"choices": [{"delta": {"content": " word"}}]})
                 time.sleep(0.001)
-        except OSError:  # nobody listens any more
+        except OSError:
+            self.server.hung_up.set()
             self.close_connection = True
 
     def be_elsewhere(self, _body: Any, detail: str) -> None:

@@ -17,7 +17,7 @@ from stub_openai import stub_openai
 from tiny_llm import make_tiny_llm
 
 import qrag_lib
-from qrag_lib.errors import ModelError, SettingsError
+from qrag_lib.errors import ModelError, ModelTooLarge, SettingsError
 from qrag_lib.models.extractive import ExtractiveEngine, answer_from
 from qrag_lib.models.generation import Engine, Generation, Message, Sampling
 from qrag_lib.models.llm import QragLLM
@@ -217,6 +217,14 @@ def test_a_conversation_becomes_a_prompt(engine: Engine) -> None:
 @pytest.mark.parametrize("text", ["", " ", "\ud800", "</s><s>", "a\0b", "ação 🦙"])
 def test_any_prompt_is_answered(engine: Engine, text: str) -> None:
     assert isinstance(written(engine, text, max_new_tokens=3)[1].text, str)
+
+
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != "openai"])
+def test_a_prompt_beyond_the_context_is_refused_with_the_numbers(make: Make, kind: str) -> None:
+    engine = make(kind)
+    with pytest.raises(ModelTooLarge, match=rf"the prompt has \d+ .* reads {engine.context_length}"):
+        written(engine, "lid " * (engine.context_length + 1))
+    assert written(engine)[1].text
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
@@ -19,6 +20,7 @@ from qrag_lib.errors import (
     SettingsError,
 )
 from qrag_lib.models.generation import Generation, Message, Sampling
+from qrag_lib.models.llm import QragLLM
 from qrag_lib.models.openai_api import OpenAIEngine
 from qrag_lib.models.patience import Breaker, Budget, Patience
 
@@ -249,6 +251,15 @@ def test_a_closed_engine_asks_no_more(server: StubOpenAI, engine_of: Open) -> No
     with pytest.raises(ModelUnavailable, match="is closed"):
         written(engine)
     assert server.asked == []
+
+
+def test_a_task_that_is_cancelled_hangs_up(server: StubOpenAI, engine_of: Open) -> None:
+    llm = QragLLM(engine_of(), sampling=Sampling(max_new_tokens=10**6))
+    server.moods = ["endless"]
+    with pytest.raises(TimeoutError):
+        asyncio.run(asyncio.wait_for(llm.acomplete("Red?"), 0.3))
+    assert server.hung_up.wait(20)
+    assert llm.complete("Red?").text == TEXT
 
 
 # --- patience -----------------------------------------------------------------------------------

@@ -13,7 +13,7 @@ from collections import Counter
 from collections.abc import Generator, Sequence
 from time import perf_counter
 
-from qrag_lib.errors import ModelUnavailable
+from qrag_lib.errors import ModelTooLarge, ModelUnavailable
 from qrag_lib.i18n import _
 from qrag_lib.language import detect, sentences, terms, words
 from qrag_lib.models.chat import render_chat
@@ -55,6 +55,13 @@ class ExtractiveEngine:
         began, text = perf_counter(), ""
         if not self._open.is_set():
             raise ModelUnavailable(_("{name} is closed").format(name=self.name), hint=_("open it again"))
+        if (n_prompt := self.count_tokens(prompt)) > self.context_length:
+            raise ModelTooLarge(
+                _("the prompt has {n} words; {name} reads {limit}").format(
+                    n=n_prompt, name=self.name, limit=self.context_length
+                ),
+                hint=_("shorten the prompt or ask with fewer passages"),
+            )
         first, stops = 0.0, StopText(sampling.stop)
         chosen = answer_from(prompt)
         allowed = _words_of(" ".join(chosen), sampling.max_new_tokens)
@@ -70,8 +77,7 @@ class ExtractiveEngine:
             yield piece
         cut = not stops.ended and len(allowed) < len(" ".join(chosen))
         now = perf_counter() - began
-        n_prompt, n_new = self.count_tokens(prompt), self.count_tokens(text)
-        return Generation(text, n_prompt, n_new, "length" if cut else "stop", first or now, now)
+        return Generation(text, n_prompt, self.count_tokens(text), "length" if cut else "stop", first or now, now)
 
     def close(self) -> None:
         """Answer no more."""
