@@ -44,7 +44,8 @@ def decode(
 
     A `custom_generate` of transformers' `generate`, for one prompt of (1, t) ids. The cache may hold a beginning
     of the prompt already. A pass gives one token and the drafted ones that the model would have written itself:
-    the text is the one without drafts. dice: None for the likeliest token.
+    the text is the one without drafts, bit for bit in float32 and but for ties in bf16, whose sums take another
+    order. dice: None for the likeliest token.
     """
     cache: DiskCache = model_kwargs["past_key_values"]
     tokens: list[int] = input_ids[0].tolist()

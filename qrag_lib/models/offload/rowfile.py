@@ -13,7 +13,7 @@ from qrag_lib.errors import DiskFull, GenerationFailed
 from qrag_lib.i18n import _
 
 PAGE = 4096
-SYNC_BYTES = 2**20  # a write of so much is brought to the disk at once: the kernel has pages of it to free then
+SYNC_BYTES = 2**25  # so much written is brought to the disk, that a small machine has pages to free
 
 
 class RowFile:
@@ -23,7 +23,7 @@ class RowFile:
     """
 
     def __init__(self, folder: Path, regions: int, n_rows: int, row_bytes: int) -> None:
-        self.row_bytes, self.bytes_read, self.bytes_written = row_bytes, 0, 0
+        self.row_bytes, self.bytes_read, self._unsynced = row_bytes, 0, 0
         self.region_bytes = -(-n_rows * row_bytes // PAGE) * PAGE
         self.n_bytes = regions * self.region_bytes
         self._descriptor, self._direct = _open(folder, self.n_bytes)
@@ -47,15 +47,15 @@ class RowFile:
 
     def write(self, region: int, start: int, data: memoryview) -> None:
         """Write rows from `start` on. Raises DiskFull or GenerationFailed."""
-        place = region * self.region_bytes + start * self.row_bytes
-        end = place + len(data)
-        self.bytes_written += len(data)
+        end = region * self.region_bytes + start * self.row_bytes + len(data)
+        self._unsynced += len(data)
         try:
             while data:
                 data = data[os.pwrite(self._descriptor, data, end - len(data)) :]
-            if end - place >= SYNC_BYTES:
+            if self._unsynced >= SYNC_BYTES:
                 os.fsync(self._descriptor)
-                forget(self._descriptor, place, end - place)
+                forget(self._descriptor)
+                self._unsynced = 0
         except OSError as error:
             raise _failed(error) from error
 

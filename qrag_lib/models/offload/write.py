@@ -34,7 +34,8 @@ class StreamedEngine:
 
     kv_folder, kv_memory_bytes: where keys and values go beyond so much memory; all in memory without a folder.
     prefixes, fingerprint: what was computed of earlier prompts, for the model of that fingerprint.
-    draft_tokens: looked up in the text and checked in one pass; 0 for none. The text is the same.
+    draft_tokens: looked up in the text and checked in one pass; 0 for none. The text is the same, but where the two
+    likeliest tokens tie within the rounding of bf16: several rows are summed in another order than one.
     """
 
     def __init__(
