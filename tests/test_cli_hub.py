@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from hub_models import MODEL, gguf, in_shards, safetensors, torch_zip
 from hub_server import HubServer, hub_server
+from tiny_llm import make_tiny_llm
 
 from qrag_lib.cli import main
 from qrag_lib.cli.exits import Exit
@@ -55,7 +56,14 @@ def test_a_model_is_planned_fetched_and_listed(server: HubServer, qrag: Qrag) ->
     code, out, err = qrag("download", MODEL, "--endpoint", server.endpoint)
     assert (code, err) == (Exit.DONE, "") and "all 4 files are good" in out
     code, out, _err = qrag("list")
-    assert code == Exit.DONE and "1 models in" in out and "org/model" in out and "whole" in out
+    assert code == Exit.DONE and "1 model in" in out and "org/model" in out and "whole" in out
+
+
+def test_a_fetched_model_can_be_planned_by_its_name(server: HubServer, qrag: Qrag, tmp_path: Path) -> None:
+    server.publish(MODEL, make_tiny_llm(tmp_path / "made", format="bin", layers=1))
+    assert qrag("download", MODEL, "--endpoint", server.endpoint)[0] == Exit.DONE
+    code, out, _err = qrag("plan", MODEL, "--bandwidth", "1000")
+    assert code == Exit.DONE and "all of it fits in memory" in out
 
 
 def test_results_are_json_for_programs(server: HubServer, qrag: Qrag, fetched: Path) -> None:

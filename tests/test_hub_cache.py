@@ -127,7 +127,7 @@ def test_models_are_listed_with_what_they_take(folder: Path, tmp_path: Path) -> 
     (model,) = listed.models
     assert (model.name, model.commits, model.whole) == (MODEL, (folder.name,), True)
     assert model.n_bytes > 100_000
-    assert "org/model" in str(listed) and folder.name[:8] in listed._repr_html_() and "1 models" in str(listed)
+    assert "org/model" in str(listed) and folder.name[:8] in listed._repr_html_() and "1 model in" in str(listed)
 
 
 def test_strange_folders_in_the_cache_are_left_alone(folder: Path, tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from filelock import FileLock, Timeout
 
 from qrag_lib import show
 from qrag_lib.errors import ModelError, NotFound
-from qrag_lib.i18n import N_, _
+from qrag_lib.i18n import N_, _, ngettext
 from qrag_lib.models.hub.blobs import PART
 from qrag_lib.models.hub.layout import Repository, size_of
 from qrag_lib.models.offload.prefix import PrefixStore
@@ -117,9 +117,8 @@ class CachedModels:
         ]
 
     def _title(self) -> str:
-        return _("{n} models in {cache}, {free} free").format(
-            n=len(self.models), cache=self.cache, free=show.size(self.free_bytes)
-        )
+        said = ngettext("{n} model in {cache}, {free} free", "{n} models in {cache}, {free} free", len(self.models))
+        return said.format(n=len(self.models), cache=self.cache, free=show.size(self.free_bytes))
 
     def __str__(self) -> str:
         columns = [_("model"), _("version"), _("state"), _("size")]
