@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Literal
+
+from qrag_lib.models.place import Place
 
 WORDS = (
     "o rato roeu a roupa do rei de roma; prazo de trinta dias; lei número 8.078; ação, coração, não é só isso\n"
@@ -71,6 +73,32 @@ def make_tiny_llm(
     tensors = {name: t for name, t in model.state_dict().items() if not (tied and name == "lm_head.weight")}
     _write_shards(folder, tensors, format, shards)
     return folder
+
+
+def copy_of(folder: Path, to: Path) -> Path:
+    """A copy of a model's folder, to be damaged."""
+    to.mkdir()
+    for path in folder.iterdir():
+        (to / path.name).write_bytes(path.read_bytes())
+    return to
+
+
+def bytes_at(place: Place) -> bytes:
+    """What the file holds where a tensor is said to lie."""
+    with place.file.open("rb") as file:
+        file.seek(place.offset)
+        return file.read(place.n_bytes)
+
+
+def assert_in_place(weights: Mapping[str, Place], tensors: Mapping[str, Any]) -> None:
+    """Every tensor, and no other, lies where it is said to."""
+    import torch
+
+    assert weights.keys() == tensors.keys()
+    for name, place in weights.items():
+        tensor = tensors[name]
+        assert bytes_at(place) == tensor.contiguous().reshape(-1).view(torch.uint8).numpy().tobytes(), name
+        assert place.shape == tuple(tensor.shape)
 
 
 def _write_tokenizer(folder: Path, vocab: int) -> None:
