@@ -51,6 +51,14 @@ def test_a_model_that_does_not_fit_has_its_own_exit_code(deepseek: str, capsys: 
     assert exit_of(errors.ModelTooLarge("x")) == Exit.TOO_LARGE
 
 
+@pytest.mark.parametrize("option", ["memory", "context", "bandwidth"])
+def test_numbers_that_mean_nothing_are_a_usage_error(
+    option: str, deepseek: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code = main(["model", "plan", deepseek, f"--{option}", "0"])
+    assert (code, f"{option} is 0" in capsys.readouterr().err) == (Exit.USAGE, True)
+
+
 def test_without_a_model_the_next_step_is_named(capsys: pytest.CaptureFixture[str]) -> None:
     code = main(["model", "plan"])
     err = capsys.readouterr().err

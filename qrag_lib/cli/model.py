@@ -52,9 +52,9 @@ def plan(options: Namespace) -> object:
     return plan_address(
         options.model,
         settings_of(options),
-        memory_bytes=int(options.memory * 2**20) if options.memory else None,
+        memory_bytes=None if options.memory is None else int(options.memory * 2**20),
         context=options.context,
-        bandwidth=options.bandwidth * 1e6 if options.bandwidth else None,
+        bandwidth=None if options.bandwidth is None else options.bandwidth * 1e6,
     )
 
 

@@ -9,7 +9,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from qrag_lib.errors import ModelError, NotFound
+from qrag_lib.errors import ModelError, NotFound, SettingsError
 from qrag_lib.i18n import _
 from qrag_lib.models.load_plan import LoadPlan
 
@@ -57,8 +57,12 @@ def plan_address(
     """The plan for an address, a folder, a GGUF file or a hub name; None for what the setting model says.
 
     measure: read the model's file for two seconds to know the speed of the disk, where none is given.
-    Raises NotFound where there is no such model on this disk, ModelError for an address that loads nothing.
+    Raises NotFound where there is no such model on this disk, ModelError for an address that loads nothing,
+    SettingsError for a number that is not above 0.
     """
+    for name, number in (("memory", memory_bytes), ("context", context), ("bandwidth", bandwidth)):
+        if number is not None and number <= 0:
+            raise SettingsError(_("{name} is {number}; it must be above 0").format(name=name, number=number))
     path = _path_of(address or settings.model, settings, memory_bytes)
     plan = _planned(path, settings, memory_bytes, context, bandwidth)
     if measure and bandwidth is None and not plan.refused:
