@@ -125,29 +125,38 @@ def auroc(good: Sequence[float], bad: Sequence[float]) -> float:
     return float((pairs > 0).mean() + 0.5 * (pairs == 0).mean())
 
 
-def table(name: str, found: Sequence[Row], threshold: float) -> list[dict[str, Any]]:
-    """A line a kind of statement: how many, how many are taken for supported, AUROC against the other side."""
+def measures(found: Sequence[Row]) -> dict[str, list[float]]:
+    """The score of every case by each measure that is compared."""
+    covered, cosine = FEATURES.index("covered"), FEATURES.index("cosine")
+    return {
+        "words in common, by idf": [max(r.rows[:, covered], default=0.0) for r in found],
+        "cosine": [max(r.rows[:, cosine], default=0.0) for r in found],
+        "ours, numbers, names and denials left out": [r.best(vetoes=False) for r in found],
+        "ours, without an embedder": [r.best(semantic=False) for r in found],
+        "ours": [r.best() for r in found],
+    }
+
+
+def table(name: str, found: Sequence[Row]) -> list[dict[str, Any]]:
+    """A line a measure, and of ours a line a kind of statement with the share that is taken for supported."""
     lines = []
-    for semantic in (True, False):
-        scores = {k: [r.best(semantic=semantic) for r in found if r.kind == k] for k in (*GOOD, *BAD)}
-        good, bad = [s for k in GOOD for s in scores[k]], [s for k in BAD for s in scores[k]]
-        for kind in (*GOOD, *BAD, "all"):
-            own = good + bad if kind == "all" else scores[kind]
-            against = auroc(good, bad) if kind == "all" else auroc(own, bad) if kind in GOOD else auroc(good, own)
-            taken = np.array(own) >= threshold
-            right = sum(s >= threshold for s in good)
-            whole = kind == "all"
-            precision = f"{right / max(1, sum(s >= threshold for s in good + bad)):.3f}" if whole else ""
-            recall = f"{right / len(good):.3f}" if whole else ""
-            lines.append(
-                {"set": name, "embedder": semantic, "kind": kind, "n": len(own), "supported": f"{taken.mean():.3f}"}
-                | {
-                    "auroc": f"{against:.3f}",
-                    "precision": precision and f"{precision:.3f}",
-                    "recall": recall and f"{recall:.3f}",
-                }
-            )
+    for measure, scores in measures(found).items():
+        held = list(zip(scores, found, strict=True))
+        good, bad = [s for s, r in held if r.borne], [s for s, r in held if not r.borne]
+        lines.append(_line(name, measure, "all", good + bad, auroc(good, bad)))
+        if measure.startswith("ours"):
+            right, wrong = sum(s >= THRESHOLD for s in good), sum(s >= THRESHOLD for s in bad)
+            lines[-1] |= {"precision": f"{right / (right + wrong):.3f}", "recall": f"{right / len(good):.3f}"}
+            for kind in (*GOOD, *BAD):
+                own = [s for s, r in held if r.kind == kind]
+                lines.append(_line(name, measure, kind, own, auroc(own, bad) if kind in GOOD else auroc(good, own)))
     return lines
+
+
+def _line(name: str, measure: str, kind: str, scores: Sequence[float], area: float) -> dict[str, Any]:
+    supported = f"{np.mean(np.array(scores) >= THRESHOLD):.3f}" if measure.startswith("ours") else ""
+    figures = {"n": len(scores), "supported": supported, "auroc": f"{area:.3f}", "precision": "", "recall": ""}
+    return {"set": name, "measure": measure, "kind": kind, **figures}
 
 
 def main(data: Path, cache: Path) -> None:
@@ -165,7 +174,7 @@ def main(data: Path, cache: Path) -> None:
             tp, fp = sum(s >= threshold for s in good), sum(s >= threshold for s in bad)
             told = {"precision": tp / max(1, tp + fp), "recall": tp / len(good), "unborne passed": fp / len(bad)}
             print(threshold, name, *(f"{key} {share:.3f}" for key, share in told.items()))
-    lines = [line for name, found in sets.items() for line in table(name, found, THRESHOLD)]
+    lines = [line for name, found in sets.items() for line in table(name, found)]
     with (HERE / "results.csv").open("w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, list(lines[0]))
         writer.writeheader()
