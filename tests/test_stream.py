@@ -153,7 +153,10 @@ def test_threads_take_turns_by_the_pass(path: Path, content: bytes) -> None:
     for thread in threads:
         thread.join()
     assert len(done) == 40
-    assert stream.stats().restarts == 0
+    stats = stream.stats()
+    assert (stats.passes, stats.restarts) == (40, 0)
+    assert stats.bandwidth == pytest.approx(stats.bytes_used / stats.seconds)
+    assert stats.io_wait_s < stats.seconds
 
 
 def test_a_read_that_fails_is_told_at_once_and_the_next_may_succeed(path: Path, content: bytes) -> None:
