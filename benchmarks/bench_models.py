@@ -36,7 +36,7 @@ KINDS = ("in memory", "streamed", "drafts", "stock", "int8", "loop streamed", "l
 QUESTION = "What to do after a spill of mercury?"
 TIME_LIMIT_S = 900.0
 STOCK_BESIDE = 1024  # MiB left for what is not weights, where accelerate is told how much memory there is
-ROWS = report.FOLDER / "models.jsonl"
+ROWS = "models.jsonl"
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +66,7 @@ class Bench:
     """The cases of one checkpoint, measured one after the other."""
 
     def __init__(self, folder: Path, shape: Shape, rows: Path, time_limit_s: float, n_new: int = N_NEW) -> None:
-        self.folder, self.shape, self.rows = folder, shape, rows
+        self.folder, self.shape, self.rows = folder.absolute(), shape, rows
         self.time_limit_s, self.n_new = time_limit_s, n_new
         self.machine = str(machine.describe())
 
@@ -168,7 +168,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     os.environ.update(OFFLINE | EQUAL)
     with ExitStack() as stack:
         scratch = Path(stack.enter_context(TemporaryDirectory(prefix="qrag-bench-"))) if options.quick else None
-        rows = scratch / "models.jsonl" if scratch else ROWS
+        kept = options.report or scratch or report.FOLDER
+        kept.mkdir(parents=True, exist_ok=True)
+        rows = kept / ROWS
         folder = options.folder or (scratch / "checkpoint" if scratch else DEFAULT_FOLDER)
         chosen = list(cases(options.only or KINDS, options.limit or LIMITS, options.prompt or PROMPTS))
         if options.missing:
@@ -179,8 +181,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         except NoCgroup as error:
             print(error, file=sys.stderr)
             return 1
-        written = report.keep(results(rows_of(rows), quick=options.quick), scratch or report.FOLDER)
-        print(written.read_text("utf-8") if scratch else written)
+        written = report.keep(results(rows_of(rows), quick=options.quick), kept)
+        print(written.read_text("utf-8") if kept == scratch else written)
     return 0
 
 
@@ -189,6 +191,7 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     add = parser.add_argument
     add("--quick", action="store_true", help="a model of 185 MB: whether it runs, no figures to quote")
     add("--folder", type=Path, help=f"of the checkpoint; made where it is not there (default: {DEFAULT_FOLDER})")
+    add("--report", type=Path, metavar="FOLDER", help=f"of the rows and the report (default: {report.FOLDER})")
     add("--limit", type=int, action="append", metavar="MIB", help=f"one of the memory limits, 0 for none: {LIMITS}")
     add("--prompt", type=int, action="append", metavar="N", help=f"tokens of the prompt: {PROMPTS}")
     add("--only", action="append", choices=KINDS, metavar="KIND", help=f"of {', '.join(KINDS)}")

@@ -51,6 +51,9 @@ class Clock:
 
 def streamed(folder: str, prompt: str, n_new: int, drafts: int) -> dict[str, Any]:
     """Our plan, loader and engine, as a worker has them. drafts: 0 switches them off."""
+    from qrag_lib.models.worker.process import settle
+
+    settle(None)
     clock = Clock()
     with TemporaryDirectory(prefix="qrag-bench-", dir=Path(folder).parent) as scratch:
         engine, plan = opened(Path(folder), Path(scratch), drafts)
