@@ -66,6 +66,7 @@ def test_where_nothing_is_supported_it_refuses_and_keeps_the_draft_aside() -> No
     said = answer(ScriptedLLM(text="Napoleão <b>venceu</b> em Austerlitz."))
     assert said.refused and not said.sentences and said.citations
     assert "nothing in the documents supports it" in said.note and "scripted" in said.note
+    assert "Written by scripted" in str(said) and "kept in `draft`" in str(said)
     assert "Austerlitz" not in str(said) and said.draft == "Napoleão <b>venceu</b> em Austerlitz."
     assert "&lt;b&gt;venceu" in said._repr_html_() and "<b>venceu" not in said._repr_html_()
 

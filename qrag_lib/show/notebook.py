@@ -121,7 +121,8 @@ def _near(citation: Citation) -> str:
 
 def _footer(answer: Answer) -> str:
     took = [duration(sum(answer.seconds.values()))] if answer.seconds else []
-    credit = "" if answer.refused else f'<div class="soft">{escape(wording.author(answer))}</div>'
+    silent = answer.refused and answer.writing is None
+    credit = "" if silent else f'<div class="soft">{escape(wording.author(answer))}</div>'
     sure = " · ".join([str(bar_html(answer.confidence, wording.confidence(answer))), *took])
     return f'<div class="soft">{sure}</div>{credit}'
 

@@ -75,12 +75,14 @@ def _refusal(answer: Answer) -> Iterator[str]:
     if answer.citations:
         yield f"\n{_('the nearest passages')}:"
     yield from map(_citation, answer.citations)
+    if answer.writing is not None and answer.draft:
+        yield "\n" + wrapped(_("What it wrote is kept in `draft`: --json shows it."))
 
 
 def _footer(answer: Answer) -> str:
     sure = f"{bar_text(answer.confidence)} {wording.confidence(answer)}"
     took = [duration(sum(answer.seconds.values()))] if answer.seconds else []
-    credit = [] if answer.refused else [wrapped(wording.author(answer))]
+    credit = [] if answer.refused and answer.writing is None else [wrapped(wording.author(answer))]
     return "\n".join([" · ".join([sure, *took]), *credit])
 
 

@@ -30,7 +30,8 @@ def described(document: Document) -> str:
 def author(answer: Answer) -> str:
     """Who wrote the answer, and what of it has no support; an answerer may say it in its own words."""
     if answer.writing is not None:
-        return " ".join([_written(answer.writing), *unsupported(answer), *([answer.note] if answer.note else [])])
+        more = [answer.note] if answer.note and not answer.refused else []  # a refusal says its note as the reason
+        return " ".join([_written(answer.writing), *unsupported(answer), *more])
     if answer.note:
         return answer.note
     if answer.generator == "extractive":
