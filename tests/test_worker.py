@@ -577,6 +577,24 @@ def test_a_model_writes_inside_512_mib_beside_the_kernel_that_asks(group: Path, 
     assert "oom_kill 0" in (group / "memory.oom_control").read_text()
 
 
+def test_an_embedding_model_in_a_worker_gives_the_same_bits(tiny_model: Path, tmp_path: Path) -> None:
+    from qrag_lib.models.embedding import open_embedding
+    from qrag_lib.models.worker.embedder import open_hosted_embedding
+
+    here, texts = open_embedding(str(tiny_model)), ["um prazo de trinta dias", "", "a \ud800 b"] * 100
+    there = open_hosted_embedding(str(tiny_model), tmp_path, idle_s=60)
+    try:
+        assert (there.encode(texts) == here.encode(texts)).all()
+        assert (there.encode(["o prazo?"], kind="query") == here.encode(["o prazo?"], kind="query")).all()
+        assert there.token_spans_many(texts) == here.token_spans_many(texts)
+        known = (there.model_id, there.dimensions, there.max_tokens, there.overhead_tokens)
+        assert known == (here.model_id, here.dimensions, here.max_tokens, here.overhead_tokens)
+        with pytest.raises(errors.GenerationFailed, match="writes nothing"):
+            written(there.engine, "a")
+    finally:
+        stop_workers(tmp_path)
+
+
 def test_smaller_plans_of_a_model_end_with_all_of_it_on_disk() -> None:
     wanted = arguments_of(Path("m"), Settings())
     first = hosted_model.smaller(wanted, "memory")

@@ -12,6 +12,10 @@ server      the loop that loads, generates and ends              (in the worker)
 factories   the engines that a worker may build, by name         (in the worker)
 start       a worker found, or started
 client      `WorkerEngine`: the hosted model as an `Engine`
+hosted      a language model, planned and loaded                 (in the worker)
+opening     that model for those who ask
+embedder    an embedding model, on both sides
 deaths      why a worker is gone
+recovery    which failures a smaller plan may mend
 registry    the workers of a folder: seen, stopped, swept up after
 """

@@ -59,18 +59,18 @@ class WorkerEngine:
 
     def open(self) -> WorkerEngine:
         """Itself, with the model loaded in a worker. Raises what the load raised, or ModelUnavailable."""
-        told = self._value({"op": "open"})
+        told = self.ask({"op": "open"})
         self.name, self.context_length = str(told["name"]), int(told["context_length"])
         self.abilities, self.details = tuple(told["abilities"]), dict(told["details"])
         return self
 
     def count_tokens(self, text: str) -> int:
         """Tokens of a text, special tokens left out."""
-        return int(self._value({"op": "count", "text": text}))
+        return int(self.ask({"op": "count", "text": text}))
 
     def render(self, messages: Sequence[Message]) -> str:
         """The prompt of a conversation, in the model's own chat format, ready for its next turn."""
-        return str(self._value({"op": "render", "messages": [asdict(message) for message in messages]}))
+        return str(self.ask({"op": "render", "messages": [asdict(message) for message in messages]}))
 
     def generate(self, prompt: str, sampling: Sampling) -> Generator[str, None, Generation]:
         """The continuation of the prompt, piece by piece. Closing it, or Ctrl-C, stops the worker's writing too."""
@@ -97,13 +97,14 @@ class WorkerEngine:
         if "batch" not in self.abilities:
             return [_finished(self.generate(prompt, sampling)) for prompt in prompts]
         ask = {"op": "batch", "prompts": list(prompts), "sampling": sampling_message(sampling)}
-        return [generation_of(told) for told in self._value(ask)]
+        return [generation_of(told) for told in self.ask(ask)]
 
     def close(self) -> None:
         """Use it no more. The worker, which others may be using, ends when nobody has asked for a while."""
         self.closed = True
 
-    def _value(self, ask: Mapping[str, Any]) -> Any:
+    def ask(self, ask: Mapping[str, Any]) -> Any:
+        """The value of a request of `protocol`. Raises what the worker told, or what its end means."""
         for steps_left in range(STEPS, -1, -1):
             try:
                 return [reply["value"] for reply in self._replies(ask)][-1]

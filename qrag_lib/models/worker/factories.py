@@ -30,6 +30,7 @@ class Factory:
 
 FACTORIES: Mapping[str, Factory] = {
     "offload": Factory("qrag_lib.models.worker.hosted:build", "qrag_lib.models.worker.hosted:smaller"),
+    "embedding": Factory("qrag_lib.models.worker.embedder:build", "qrag_lib.models.worker.embedder:smaller"),
     "gguf": Factory("qrag_lib.models.gguf:build", "qrag_lib.models.gguf:smaller"),
 }
 

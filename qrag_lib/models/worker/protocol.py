@@ -7,6 +7,8 @@ A connection carries one request. What a worker is asked, and what it replies un
     {"op": "count" | "render", ...}           beat* value
     {"op": "generate", "prompt", "sampling"}  beat* piece* value   any byte sent meanwhile stops it
     {"op": "batch", "prompts", "sampling"}    beat* value
+    {"op": "embed", "texts", "kind"}          beat* value          rows of an embedding model, in base64
+    {"op": "spans", "texts"}                  beat* value
     {"op": "shutdown"}                        value
 
 Every request carries the token of the worker's note. Any reply may be an error in the place of what is left.

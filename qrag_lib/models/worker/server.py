@@ -200,9 +200,13 @@ class Server(Hosted):
         process.trim()
 
     def _written(self, job: Job) -> Any:
+        able: Any = self.engine  # what not every Engine is able to
+        if job.ask["op"] == "embed":
+            return able.embed(job.ask["texts"], job.ask["kind"])
+        if job.ask["op"] == "spans":
+            return able.spans(job.ask["texts"])
         sampling = sampling_of(job.ask["sampling"])
         if job.ask["op"] == "batch":
-            able: Any = self.engine  # `generate_batch` is an ability that not every Engine has
             return [generation_message(g) for g in able.generate_batch(job.ask["prompts"], sampling)]
         assert self.engine
         pieces = self.engine.generate(str(job.ask["prompt"]), sampling)

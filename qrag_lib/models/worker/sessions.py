@@ -19,6 +19,7 @@ from qrag_lib.models.worker.protocol import VERSION, Line, ProtocolError, error_
 
 FIRST_S = 10.0  # a connection that asks nothing for so long is closed
 BEAT_S = 2.0
+OPS = ("open", "count", "render", "generate", "batch", "embed", "spans")  # that need the engine
 SOON_S = 0.3  # the second beat of a generation: who still waits then is told
 PATIENCE_S = 0.5  # a generation that was stopped may end at its next piece; then it is interrupted
 
@@ -166,7 +167,7 @@ class Session:
         elif op == "shutdown":
             self.line.send({"value": True})
             self.hosted.end()
-        elif op in ("open", "count", "render", "generate", "batch"):
+        elif op in OPS:
             if engine := self._loaded():
                 self._worked(engine, str(op), ask)
             self.hosted.last = time.monotonic()
