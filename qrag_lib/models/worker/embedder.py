@@ -1,0 +1,143 @@
+"""An embedding model in a worker: what hosts it there, and what stands for it where memory is short."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Callable, Generator, Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from qrag_lib.errors import GenerationFailed
+from qrag_lib.i18n import _
+from qrag_lib.models.generation import Generation, Message, Sampling
+from qrag_lib.models.worker.client import Tell, WorkerEngine, open_worker, warn
+from qrag_lib.models.worker.factories import Arguments, Built, Reason
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from qrag_lib.models.embedding import TransformerEmbedding
+
+FACTORY = "embedding"
+_BATCH_TEXTS, _BATCH_CHARACTERS = 256, 500_000  # of one message
+Kind = Literal["passage", "query"]
+
+
+class HostedEmbedding:
+    """What `TransformerEmbedding` does, done by a worker; this process loads neither torch nor LlamaIndex."""
+
+    def __init__(self, engine: WorkerEngine) -> None:
+        self.engine = engine
+        told = engine.details
+        self.model_id, self.dimensions = str(told["model_id"]), int(told["dimensions"])
+        self.max_tokens, self.overhead_tokens = int(told["max_tokens"]), int(told["overhead_tokens"])
+
+    def encode(
+        self, texts: Sequence[str], *, kind: Kind = "passage", on_progress: Callable[[int, int], None] | None = None
+    ) -> NDArray[np.float32]:
+        """Unit rows (n, d) in the order of the texts; the same, bit for bit, as without a worker.
+
+        on_progress: called with (texts done, texts in all) after each message.
+        """
+        import numpy as np
+
+        rows = np.empty((len(texts), self.dimensions), np.float32)
+        done = 0
+        for batch in _batches(texts):
+            told = base64.b64decode(self.engine.ask({"op": "embed", "texts": batch, "kind": kind}))
+            rows[done : done + len(batch)] = np.frombuffer(told, "<f4").reshape(len(batch), self.dimensions)
+            done += len(batch)
+            if on_progress is not None:
+                on_progress(done, len(texts))
+        return rows
+
+    def token_spans(self, text: str) -> list[tuple[int, int]]:
+        """Character spans of the word pieces of a text, special tokens left out."""
+        return self.token_spans_many([text])[0]
+
+    def token_spans_many(self, texts: Sequence[str]) -> list[list[tuple[int, int]]]:
+        """`token_spans` of many texts."""
+        told = [spans for batch in _batches(texts) for spans in self.engine.ask({"op": "spans", "texts": batch})]
+        return [[(start, end) for start, end in spans] for spans in told]
+
+
+class EmbeddingHost:
+    """An embedding model in its worker. It is no writer: asked for a text, it says so."""
+
+    def __init__(self, embedding: TransformerEmbedding) -> None:
+        self.embedding = embedding
+        self.name, self.context_length = embedding.model_id, embedding.max_tokens
+
+    def embed(self, texts: Sequence[str], kind: Kind) -> str:
+        """The vectors of the texts: little-endian float32 in base64."""
+        return base64.b64encode(self.embedding.encode(texts, kind=kind).astype("<f4").tobytes()).decode()
+
+    def spans(self, texts: Sequence[str]) -> list[list[tuple[int, int]]]:
+        """The spans of the word pieces of each text."""
+        return self.embedding.token_spans_many(texts)
+
+    def count_tokens(self, text: str) -> int:
+        """Word pieces of a text."""
+        return len(self.embedding.token_spans(text))
+
+    def render(self, messages: Sequence[Message]) -> str:
+        """Raises GenerationFailed."""
+        raise self._no_writer()
+
+    def generate(self, prompt: str, sampling: Sampling) -> Generator[str, None, Generation]:
+        """Raises GenerationFailed."""
+        raise self._no_writer()
+
+    def close(self) -> None:
+        """Nothing to close: the memory goes with the process."""
+
+    def _no_writer(self) -> GenerationFailed:
+        return GenerationFailed(
+            _("{name} is an embedding model; it writes nothing").format(name=self.name),
+            hint=_("name a language model: qrag model list"),
+        )
+
+
+def open_hosted_embedding(
+    address: str,
+    folder: Path,
+    *,
+    query_prefix: str | None = None,
+    passage_prefix: str | None = None,
+    idle_s: float = 600.0,
+    tell: Tell = warn,
+) -> HostedEmbedding:
+    """The embedding model at an address, hosted by a worker below `folder`. Raises ModelError as loading does."""
+    arguments = {"address": address, "query_prefix": query_prefix, "passage_prefix": passage_prefix}
+    return HostedEmbedding(open_worker(FACTORY, arguments, folder, idle_s=idle_s, tell=tell))
+
+
+def build(arguments: Arguments) -> Built:
+    """The host of an embedding model, in its worker. Raises ModelError as loading does."""
+    from qrag_lib.models.embedding import open_embedding
+
+    embedding = open_embedding(
+        arguments["address"], query_prefix=arguments["query_prefix"], passage_prefix=arguments["passage_prefix"]
+    )
+    names = ("model_id", "dimensions", "max_tokens", "overhead_tokens")
+    about: dict[str, Any] = {name: getattr(embedding, name) for name in names}
+    return EmbeddingHost(embedding), about
+
+
+def smaller(arguments: Arguments, reason: Reason) -> Arguments | None:
+    """None: there is no smaller way to load an embedding model."""
+    return None
+
+
+def _batches(texts: Sequence[str]) -> Iterator[list[str]]:
+    batch: list[str] = []
+    n = 0
+    for text in texts:
+        if batch and (len(batch) == _BATCH_TEXTS or n + len(text) > _BATCH_CHARACTERS):
+            yield batch
+            batch, n = [], 0
+        batch.append(text)
+        n += len(text)
+    if batch:
+        yield batch
