@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 import httpx
@@ -13,9 +14,8 @@ import httpx
 from qrag_lib.errors import GenerationFailed, ModelError, ModelUnavailable, SettingsError
 from qrag_lib.i18n import _
 from qrag_lib.models.chat import render_chat
-from qrag_lib.models.generation import Finish, Generation, Message, Sampling
-from qrag_lib.models.offload.text import StopText
-from qrag_lib.models.openai_wire import Event, TryAgain, bounded, event_of, events, lines, raise_for_state
+from qrag_lib.models.generation import Generation, Message, Sampling
+from qrag_lib.models.openai_wire import Event, TryAgain, Writing, bounded, event_of, events, lines, raise_for_state
 from qrag_lib.models.patience import Breaker, Budget, Patience
 
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ class OpenAIEngine:
         Asks again while nothing was written yet and the patience lasts; a text that is cut is
         GenerationFailed, never begun anew.
         """
-        writing = _Writing(self.count_tokens(prompt), sampling)
+        writing = Writing(self.count_tokens(prompt), sampling)
         with self._counted_failures():
             with self._answering(prompt, sampling) as answer:
                 for event in answer:
@@ -147,7 +147,7 @@ class OpenAIEngine:
                     raise failed.error from failed
                 self._sleep(pause)
         try:
-            yield _chained(first, answer)
+            yield chain([] if first is None else [first], answer)
         except (TryAgain, ModelUnavailable) as failed:
             why = failed.error.message if isinstance(failed, TryAgain) else failed.message
             message = _("{name} broke off: {why}").format(name=self.name, why=why)
@@ -256,58 +256,6 @@ def checked_key(key: str) -> str:
     return key.strip()
 
 
-class _Writing:
-    """An answer as its events come; what a server writes beyond the limit that it was given is left out."""
-
-    def __init__(self, n_prompt: int, sampling: Sampling) -> None:
-        self._began, self._first = time.perf_counter(), 0.0
-        self._stops, self._text = StopText(sampling.stop), ""
-        self._n_prompt, self._n_new, self._pieces = n_prompt, 0, 0
-        self._limit, self._over, self._finish = sampling.max_new_tokens, False, ""
-
-    @property
-    def ended(self) -> bool:
-        """True once a stop string was seen, or more than was asked for; what comes after is not read."""
-        return self._stops.ended or self._over
-
-    def push(self, event: Event) -> str:
-        self._n_prompt = self._n_prompt if event.n_prompt is None else event.n_prompt
-        self._n_new = self._n_new if event.n_new is None else event.n_new
-        self._finish = event.finish or self._finish
-        self._pieces += bool(event.text)  # of a token or more each
-        if self._pieces > self._limit:
-            self._pieces, self._finish = self._limit, "length"
-            self._over = True
-            return ""
-        return self._told(self._stops.push(event.text))
-
-    def finish(self, name: str) -> str:
-        """The rest. Raises GenerationFailed where the server never said that it was done."""
-        if not self._finish and not self.ended:
-            raise GenerationFailed(
-                _("{name} broke off after {n} characters").format(name=name, n=len(self._text)), hint=_("ask again")
-            )
-        if self._finish == "content_filter":
-            raise GenerationFailed(_("{name} withholds the answer (content_filter)").format(name=name))
-        return self._told(self._stops.flush())
-
-    def done(self) -> Generation:
-        now = time.perf_counter() - self._began
-        finish: Finish = "length" if self._finish == "length" and not self._stops.ended else "stop"
-        return Generation(self._text, self._n_prompt, self._n_new or self._pieces, finish, self._first or now, now)
-
-    def _told(self, piece: str) -> str:
-        self._first = self._first or (time.perf_counter() - self._began if piece else 0.0)
-        self._text += piece
-        return piece
-
-
 def _whole(text: str) -> str:
     """The text as JSON can carry it: lone surrogates replaced."""
     return text.encode("utf-8", "replace").decode("utf-8")
-
-
-def _chained(first: Event | None, rest: Iterator[Event]) -> Iterator[Event]:
-    if first is not None:
-        yield first
-        yield from rest

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -11,6 +12,8 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from qrag_lib.errors import GenerationFailed, ModelError, ModelRefused, ModelTooLarge, ModelUnavailable
 from qrag_lib.i18n import _
+from qrag_lib.models.generation import Finish, Generation, Sampling
+from qrag_lib.models.offload.text import StopText
 
 if TYPE_CHECKING:
     from httpx import Response
@@ -36,6 +39,54 @@ class Event:
     finish: str = ""
     n_prompt: int | None = None
     n_new: int | None = None
+
+
+class Writing:
+    """An answer as its events come; what a server writes beyond the limit that it was given is left out."""
+
+    def __init__(self, n_prompt: int, sampling: Sampling) -> None:
+        self._began, self._first = time.perf_counter(), 0.0
+        self._stops, self._text = StopText(sampling.stop), ""
+        self._n_prompt, self._n_new, self._pieces = n_prompt, 0, 0
+        self._limit, self._over, self._finish = sampling.max_new_tokens, False, ""
+
+    @property
+    def ended(self) -> bool:
+        """True once a stop string was seen, or more than was asked for; what comes after is not read."""
+        return self._stops.ended or self._over
+
+    def push(self, event: Event) -> str:
+        """The text that is certain now."""
+        self._n_prompt = self._n_prompt if event.n_prompt is None else event.n_prompt
+        self._n_new = self._n_new if event.n_new is None else event.n_new
+        self._finish = event.finish or self._finish
+        self._pieces += bool(event.text)  # of a token or more each
+        if self._pieces > self._limit:
+            self._pieces, self._finish = self._limit, "length"
+            self._over = True
+            return ""
+        return self._told(self._stops.push(event.text))
+
+    def finish(self, name: str) -> str:
+        """The rest. Raises GenerationFailed where the server never said that it was done."""
+        if not self._finish and not self.ended:
+            raise GenerationFailed(
+                _("{name} broke off after {n} characters").format(name=name, n=len(self._text)), hint=_("ask again")
+            )
+        if self._finish == "content_filter":
+            raise GenerationFailed(_("{name} withholds the answer (content_filter)").format(name=name))
+        return self._told(self._stops.flush())
+
+    def done(self) -> Generation:
+        """The finished text."""
+        now = time.perf_counter() - self._began
+        finish: Finish = "length" if self._finish == "length" and not self._stops.ended else "stop"
+        return Generation(self._text, self._n_prompt, self._n_new or self._pieces, finish, self._first or now, now)
+
+    def _told(self, piece: str) -> str:
+        self._first = self._first or (time.perf_counter() - self._began if piece else 0.0)
+        self._text += piece
+        return piece
 
 
 def events(lines: Iterable[str], name: str) -> Iterator[Event]:
