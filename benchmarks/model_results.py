@@ -40,6 +40,7 @@ def _figures(row: Row) -> Iterator[Result]:
         ("of the bandwidth", "%"): _over(share(row), 0.01),
         ("tokens", ""): row.get("n_pieces", 0),
         ("in all", "s"): row.get("wall_s"),
+        ("killed for memory", ""): row.get("oom_kills") or None,
     }
     for (measure, unit), value in found.items():
         if value is not None:
@@ -105,8 +106,8 @@ def amplification(row: Row) -> float | None:
 def times_faster(row: Row, other: Row) -> float | None:
     """How many times as fast; of a case that was cut, the least that it can be."""
     mine, theirs = seconds_per_token(row), seconds_per_token(other)
-    if other.get("timed_out") and "load_s" in other:
-        cut = other["wall_s"] - other["load_s"] - other.get("first_s", 0.0)
+    if other.get("timed_out"):
+        cut = other["wall_s"] - other.get("load_s", 0.0) - other.get("first_s", 0.0)
         theirs = max(theirs or 0.0, cut / max(1, other.get("n_pieces", 0)))
     return theirs / mine if mine and theirs else None
 

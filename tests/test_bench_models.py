@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from benchmarks.bench_models import Case, cases, rows_of
+from benchmarks.bench_models import Bench, Case, cases, rows_of
 from benchmarks.cgroups import NoCgroup, memory_group, run_limited
 from benchmarks.checkpoint_7b import DEEPSEEK_7B, Shape, write_checkpoint
 from benchmarks.disks import NoLoopDevice, drop_page_cache, loop_device, read_ahead_kb, read_bytes
@@ -137,6 +137,14 @@ def test_a_loop_device_reads_ahead_as_the_kernel_does_and_leaves_nothing(tmp_pat
     except NoLoopDevice as reason:
         pytest.skip(f"root may have no loop device: {reason}")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_model_is_measured_token_by_token_inside_its_limit(checkpoint: Path, limited: object, tmp_path: Path) -> None:
+    Bench(checkpoint, TINY, tmp_path / "rows", time_limit_s=300, n_new=4).run([Case("streamed", 512, 32)])
+    (found,) = rows_of(tmp_path / "rows")
+    assert (found["returncode"], found["oom_kills"], found["n_prompt"], found["n_pieces"]) == (0, 0, 32, 4)
+    assert found["peak_bytes"] <= 512 << 20
+    assert found["later_bytes"] <= 1.01 * 3 * found["plan"]["streamed_bytes"] + (1 << 20)
 
 
 def test_few_cases_run_where_few_are_named() -> None:
