@@ -12,6 +12,8 @@ import pytest
 if TYPE_CHECKING:
     from crew import Crew
 
+pytest_plugins = ["worker_kernel"]
+
 # Under QRAG_CI a test may be skipped for these reasons only; any other skip fails the run.
 MAY_SKIP = ("root may", "not a git checkout", "needs a GPU", "needs Windows", "needs macOS", "needs llama-cpp-python")
 DATA = Path(os.environ.get("QRAG_TEST_DATA", Path(__file__).parents[2] / "shared" / "data"))

@@ -1,108 +1,28 @@
-"""A model in a process of its own: found, shared, stopped, killed, starved, and started again."""
+"""A model in a process of its own: found, shared, stopped."""
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
-import tempfile
-import textwrap
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 from worker_engines import PROGRAM
+from worker_kernel import LONG, TEN, lives, person, pid_of, said, until, written
 
 from qrag_lib import errors
 from qrag_lib.cli import main
-from qrag_lib.models.generation import Engine, Generation, Message, Sampling
-from qrag_lib.models.worker import deaths, hold, place, process
-from qrag_lib.models.worker import hosted as hosted_model
+from qrag_lib.models.generation import Engine, Message, Sampling
+from qrag_lib.models.worker import place
 from qrag_lib.models.worker.client import WorkerEngine, open_worker
 from qrag_lib.models.worker.factories import FACTORIES, build
-from qrag_lib.models.worker.listening import connect
-from qrag_lib.models.worker.opening import arguments_of, open_hosted, plan_of
-from qrag_lib.models.worker.protocol import MAX_LINE, Line, error_message, error_of
-from qrag_lib.models.worker.recovery import reason_of
 from qrag_lib.models.worker.registry import running, stop_workers
 from qrag_lib.settings import Settings
-
-GROUPS = Path("/sys/fs/cgroup/memory")
-TEN = Sampling(max_new_tokens=10)
-LONG = Sampling(max_new_tokens=100_000)
-
-
-@pytest.fixture
-def told() -> list[str]:
-    return []
-
-
-@pytest.fixture
-def hosted(tmp_path: Path, told: list[str]) -> Iterator[Callable[..., WorkerEngine]]:
-    """Opens an engine of words in a worker below `tmp_path`; the workers end with the test."""
-
-    def open_(*, idle_s: float = 60, **arguments: Any) -> WorkerEngine:
-        return open_worker("words", arguments, tmp_path, idle_s=idle_s, tell=told.append, program=PROGRAM)
-
-    yield open_
-    stop_workers(tmp_path)
-    shutil.rmtree(place.private_folder(tmp_path))
-
-
-def written(engine: Engine, prompt: str, sampling: Sampling = TEN) -> tuple[list[str], Generation]:
-    pieces, generation = [], engine.generate(prompt, sampling)
-    while True:
-        try:
-            pieces.append(next(generation))
-        except StopIteration as end:
-            return pieces, end.value
-
-
-def pid_of(root: Path) -> int:
-    (worker,) = running(root)
-    return worker.note.pid
-
-
-def until(holds: Callable[[], object], seconds: float = 20) -> None:
-    end = time.monotonic() + seconds
-    while not holds():
-        assert time.monotonic() < end, "it never came to hold"
-        time.sleep(0.01)
-
-
-def person(root: Path, code: str, *, before: Callable[[], None] | None = None) -> subprocess.Popen[str]:
-    """Another kernel: a process that opens the engine of words below `root`, as `engine`, and runs `code`."""
-    begin = f"""
-        import os, sys; sys.path.insert(0, {str(Path(__file__).parent)!r})
-        from pathlib import Path
-        from worker_engines import PROGRAM
-        from qrag_lib.models.generation import Sampling
-        from qrag_lib.models.worker.client import open_worker
-        told = []
-        def opened(**arguments):
-            return open_worker("words", arguments, Path({str(root)!r}), idle_s=60, tell=told.append, program=PROGRAM)
-    """
-    script = textwrap.dedent(begin) + textwrap.dedent(code)
-    command = [sys.executable, "-c", script]
-    return subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True, preexec_fn=before
-    )
-
-
-def said(process: subprocess.Popen[str]) -> str:
-    out, err = process.communicate(timeout=60)
-    assert process.returncode == 0, err
-    return out.strip()
-
-
-# --- hosting ------------------------------------------------------------------------------------
 
 
 def test_a_hosted_engine_is_an_engine(hosted: Callable[..., WorkerEngine]) -> None:
@@ -167,9 +87,6 @@ def test_the_worker_starts_without_anything_heavy() -> None:
     assert not heavy & set(done.stdout.split())
 
 
-# --- found by others ----------------------------------------------------------------------------
-
-
 def test_another_kernel_finds_the_same_worker(hosted: Callable[..., WorkerEngine], tmp_path: Path) -> None:
     hosted(pause_s=0)
     other = person(tmp_path, "print(*[e := opened(pause_s=0), *e.generate('x y', Sampling(max_new_tokens=2))][1:])")
@@ -223,9 +140,6 @@ def test_counting_does_not_wait_for_a_text(hosted: Callable[..., WorkerEngine]) 
     next(pieces)
     assert engine.count_tokens("a b") == 2
     pieces.close()
-
-
-# --- stopping -----------------------------------------------------------------------------------
 
 
 def test_closing_the_iterator_leaves_the_model_usable(hosted: Callable[..., WorkerEngine]) -> None:
@@ -295,21 +209,14 @@ def test_a_folder_that_is_removed_ends_its_worker(hosted: Callable[..., WorkerEn
     hosted()
     pid = pid_of(tmp_path)
     shutil.rmtree(place.private_folder(tmp_path))
-    until(lambda: not _lives(pid))
-
-
-def _lives(pid: int) -> bool:
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except OSError:
-        return False
+    until(lambda: not lives(pid))
 
 
 def test_stopping_workers_names_them_and_leaves_nothing(hosted: Callable[..., WorkerEngine], tmp_path: Path) -> None:
     hosted()
     pid = pid_of(tmp_path)
     assert stop_workers(tmp_path) == [pid]
-    assert (stop_workers(tmp_path), _lives(pid)) == ([], False)
+    assert (stop_workers(tmp_path), lives(pid)) == ([], False)
 
 
 def test_a_worker_that_hangs_is_killed_by_stop(hosted: Callable[..., WorkerEngine], tmp_path: Path) -> None:
@@ -317,7 +224,7 @@ def test_a_worker_that_hangs_is_killed_by_stop(hosted: Callable[..., WorkerEngin
     pid = pid_of(tmp_path)
     os.kill(pid, signal.SIGSTOP)
     assert stop_workers(tmp_path, wait_s=0.2) == [pid]
-    assert not _lives(pid)
+    assert not lives(pid)
 
 
 def test_stopping_ends_a_text_that_is_being_written(hosted: Callable[..., WorkerEngine], tmp_path: Path) -> None:
@@ -333,444 +240,6 @@ def test_a_closed_engine_is_not_asked_again(hosted: Callable[..., WorkerEngine])
     engine.close()
     with pytest.raises(errors.ModelUnavailable, match="was closed"):
         engine.count_tokens("a")
-
-
-# --- killed -------------------------------------------------------------------------------------
-
-
-def test_a_killed_worker_is_an_error_and_the_next_call_starts_another(
-    hosted: Callable[..., WorkerEngine], tmp_path: Path
-) -> None:
-    engine = hosted(pause_s=0.01)
-    pieces, pid = engine.generate("a", LONG), pid_of(tmp_path)
-    next(pieces)
-    os.kill(pid, signal.SIGKILL)
-    with pytest.raises(errors.GenerationFailed, match=rf"process {pid}\) is killed by signal 9 while writing"):
-        list(pieces)
-    assert len(written(engine, "b")[0]) == 10
-    assert pid_of(tmp_path) != pid
-
-
-def test_a_worker_that_was_killed_between_two_calls_is_replaced_without_a_word(
-    hosted: Callable[..., WorkerEngine], tmp_path: Path, told: list[str]
-) -> None:
-    engine = hosted()
-    for _n in range(5):
-        os.kill(pid_of(tmp_path), signal.SIGKILL)
-        assert engine.count_tokens("a b") == 2
-    assert told == []
-
-
-def test_a_worker_that_crashes_in_c_is_an_error(hosted: Callable[..., WorkerEngine]) -> None:
-    with pytest.raises(errors.GenerationFailed, match="killed by signal 11"):
-        written(hosted(), "CRASH")
-
-
-def test_a_worker_killed_while_it_loads_is_an_error(hosted: Callable[..., WorkerEngine], tmp_path: Path) -> None:
-    caught: list[BaseException] = []
-
-    def load() -> None:
-        try:
-            hosted(load_s=60)
-        except errors.QragError as error:
-            caught.append(error)
-
-    thread = threading.Thread(target=load)
-    thread.start()
-    while thread.is_alive():  # one that had said nothing yet is replaced; one that was heard is not
-        for worker in running(tmp_path):
-            os.kill(worker.note.pid, signal.SIGKILL)
-        thread.join(0.5)
-    assert isinstance(caught[0], errors.ModelUnavailable)
-
-
-def test_what_a_killed_worker_left_is_swept_up(hosted: Callable[..., WorkerEngine], tmp_path: Path) -> None:
-    hosted()
-    os.kill(pid_of(tmp_path), signal.SIGKILL)
-    until(lambda: not running(tmp_path))
-    assert stop_workers(tmp_path) == []
-    assert not [*place.private_folder(tmp_path).glob("*.sock"), *place.private_folder(tmp_path).glob("*.json")]
-
-
-def test_a_stale_note_with_the_number_of_a_living_process_misleads_nobody(
-    hosted: Callable[..., WorkerEngine], tmp_path: Path
-) -> None:
-    folder = place.private_folder(tmp_path)
-    key = place.key_of("words", {})
-    place.Note(key, os.getpid(), f"unix:{folder}/gone.sock", "t", "words", {}, 0, 0.0).write(folder)
-    assert hosted().count_tokens("a") == 1
-    assert stop_workers(tmp_path) != [os.getpid()]
-
-
-def test_a_program_that_cannot_start_is_an_error_with_its_log(tmp_path: Path) -> None:
-    from worker_engines import FACTORIES as WORDS
-
-    from qrag_lib.models.worker.start import Program
-
-    with pytest.raises(errors.ModelUnavailable, match="No module named nowhere"):
-        open_worker("words", {}, tmp_path, program=Program("nowhere", tmp_path, WORDS))
-
-
-# --- too little memory, and device maps ---------------------------------------------------------
-
-
-@pytest.fixture
-def group() -> Iterator[Path]:
-    """A memory control group of 120 MiB, without swap."""
-    folder = GROUPS / f"qrag-test-{os.getpid()}"
-    try:
-        folder.mkdir()
-        (folder / "memory.limit_in_bytes").write_text(str(120 << 20))
-    except OSError:
-        pytest.skip("root may make memory control groups (cgroup v1); here it may not")
-    yield folder
-    for pid in (folder / "cgroup.procs").read_text().split():
-        os.kill(int(pid), signal.SIGKILL)
-    until(lambda: not (folder / "cgroup.procs").read_text())
-    folder.rmdir()
-
-
-def inside(group: Path) -> Callable[[], None]:
-    return lambda: (group / "cgroup.procs").write_text(str(os.getpid())) and None
-
-
-def test_a_text_goes_on_in_a_smaller_plan_when_memory_runs_out(group: Path, tmp_path: Path) -> None:
-    code = """
-        engine = opened(grow_mib=8)
-        print(len("".join(engine.generate("a b", Sampling(max_new_tokens=40))).split()), engine.order.step)
-        print(*told, sep="; ")
-        """
-    out = said(person(tmp_path, textwrap.dedent(code), before=inside(group)))
-    assert out.startswith("40 1\n")
-    assert "ran out of memory; trying a smaller plan (step 1 of 2)" in out
-
-
-def test_a_load_that_takes_too_much_is_tried_smaller(group: Path, tmp_path: Path) -> None:
-    code = "print(opened(load_mib=2000).order.arguments, *told)"
-    out = said(person(tmp_path, code, before=inside(group)))
-    assert "'load_mib': 31" in out
-    assert "(step 1 of 2)" in out and "(step 2 of 2)" in out
-
-
-def test_when_no_plan_is_small_enough_the_kernel_lives_and_says_so(group: Path, tmp_path: Path) -> None:
-    code = """
-        from qrag_lib.errors import ModelTooLarge
-        try:
-            opened(load_mib=100_000)
-        except ModelTooLarge as error:
-            print(error, len(told))
-        """
-    out = said(person(tmp_path, textwrap.dedent(code), before=inside(group)))
-    assert out.endswith("ran out of memory 2")
-
-
-def test_a_sampled_text_that_was_cut_is_not_continued_by_another(group: Path, tmp_path: Path) -> None:
-    code = """
-        from qrag_lib.errors import GenerationFailed
-        try:
-            list(opened(grow_mib=8).generate("a b", Sampling(max_new_tokens=40, temperature=1.0)))
-        except GenerationFailed as error:
-            print(error)
-        """
-    out = said(person(tmp_path, textwrap.dedent(code), before=inside(group)))
-    assert "cannot be repeated" in out
-
-
-def test_an_allocation_that_fails_is_tried_in_a_fresh_worker(
-    hosted: Callable[..., WorkerEngine], tmp_path: Path, told: list[str]
-) -> None:
-    engine, pid = hosted(grow_mib=8), pid_of(tmp_path)
-    with pytest.raises(errors.ModelTooLarge, match="no more"):
-        written(engine, "a MEMORY")
-    assert len(told) == 1  # 8 MiB, then 1, then there is nothing smaller
-    assert engine.count_tokens("a") == 1
-    assert pid_of(tmp_path) != pid
-
-
-def test_a_device_map_that_is_refused_becomes_disk_offload(
-    hosted: Callable[..., WorkerEngine], told: list[str]
-) -> None:
-    pieces, _generation = written(engine := hosted(), "a MAP")
-    assert (len(pieces), engine.order.arguments) == (10, {"map": "disk"})
-    assert "offload_folder" in told[0] and "step 1 of 2" in told[0]
-
-
-@pytest.mark.parametrize(
-    "said_by_the_library",
-    [
-        "When passing device_map as a string, the value needs to be a device name, but found disk.",
-        "We need an `offload_dir` to dispatch this model according to this `device_map`",
-        "weight is on the meta device, we need a `value` to put in on cpu.",
-        "Cannot copy out of meta tensor; no data!",
-    ],
-)
-def test_what_the_libraries_say_of_device_maps_is_known(said_by_the_library: str) -> None:
-    assert reason_of(ValueError(said_by_the_library)) == "device map"
-
-
-def test_other_errors_ask_for_no_smaller_plan() -> None:
-    refused = errors.ModelRefused("device_map 'x' is not known")
-    assert [reason_of(e) for e in (KeyError("device_map"), ValueError("n"), refused)] == [None] * 3
-    assert reason_of(RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried 9 bytes")) == "memory"
-
-
-def test_counters_of_both_kinds_of_groups_are_found(tmp_path: Path) -> None:
-    v1, v2 = tmp_path / "cg" / "memory" / "a", tmp_path / "cg" / "b"
-    for folder, name in ((v1, "memory.oom_control"), (v2, "memory.events")):
-        folder.mkdir(parents=True)
-        (folder / name).write_text("low 1\noom_kill 2\n")
-    (tmp_path / "7").mkdir()
-    (tmp_path / "7" / "cgroup").write_text("5:memory:/a\n3:cpu:/x\n0::/b\n")
-    counts = deaths.oom_counts("7", tmp_path, tmp_path / "cg")
-    assert sorted(counts.values()) == [2, 2]
-    assert not deaths.was_out_of_memory(counts)
-    (v2 / "memory.events").write_text("oom_kill 3\n")
-    assert deaths.was_out_of_memory(counts)
-
-
-# --- a real model -------------------------------------------------------------------------------
-
-
-@pytest.fixture(scope="module")
-def llm(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    from tiny_llm import make_tiny_llm
-
-    return make_tiny_llm(tmp_path_factory.mktemp("llm") / "tiny")
-
-
-def test_a_streamed_model_writes_the_same_in_a_worker_and_after_a_stop(llm: Path, tmp_path: Path) -> None:
-    settings = Settings(workspace=tmp_path, device_map="disk")
-    engine = open_hosted(llm, settings)
-    try:
-        here = written(_in_this_process(llm), "o rato roeu a roupa", TEN)
-        assert written(engine, "o rato roeu a roupa", TEN)[0] == here[0]
-        stopped = engine.generate("prazo de trinta dias", TEN)
-        next(stopped)
-        stopped.close()
-        _pieces, there = written(engine, "o rato roeu a roupa", TEN)
-        assert (there.text, plan_of(engine).mode) == (here[1].text, "streamed")
-        assert there.details["bytes_read"] > 0
-    finally:
-        assert len(stop_workers(settings.models_folder)) == 1
-
-
-def _in_this_process(folder: Path) -> Engine:
-    from qrag_lib.models.offload.load import load_streamed
-    from qrag_lib.models.offload.write import StreamedEngine
-    from qrag_lib.models.tokenizer import load_tokenizer
-
-    return StreamedEngine(load_streamed(folder), load_tokenizer(folder))
-
-
-def test_a_model_writes_inside_512_mib_beside_the_kernel_that_asks(group: Path, llm: Path, tmp_path: Path) -> None:
-    (group / "memory.limit_in_bytes").write_text(str(512 << 20))
-    code = f"""
-        from qrag_lib.models.worker.opening import open_hosted, plan_of
-        from qrag_lib.models.worker.registry import stop_workers
-        from qrag_lib.settings import Settings
-        settings = Settings(workspace=Path({str(tmp_path)!r}))
-        engine = open_hosted(Path({str(llm)!r}), settings, tell=told.append)
-        print(engine.count_tokens("".join(engine.generate("a roupa", Sampling(max_new_tokens=9)))) > 0, told)
-        stop_workers(settings.models_folder)
-        """
-    assert said(person(tmp_path, textwrap.dedent(code), before=inside(group))) == "True []"
-    assert "oom_kill 0" in (group / "memory.oom_control").read_text()
-
-
-def test_an_embedding_model_in_a_worker_gives_the_same_bits(tiny_model: Path, tmp_path: Path) -> None:
-    from qrag_lib.models.embedding import open_embedding
-    from qrag_lib.models.worker.embedder import open_hosted_embedding
-
-    here, texts = open_embedding(str(tiny_model)), ["um prazo de trinta dias", "", "a \ud800 b"] * 100
-    there = open_hosted_embedding(str(tiny_model), tmp_path, idle_s=60)
-    try:
-        assert (there.encode(texts) == here.encode(texts)).all()
-        assert (there.encode(["o prazo?"], kind="query") == here.encode(["o prazo?"], kind="query")).all()
-        assert there.token_spans_many(texts) == here.token_spans_many(texts)
-        known = (there.model_id, there.dimensions, there.max_tokens, there.overhead_tokens)
-        assert known == (here.model_id, here.dimensions, here.max_tokens, here.overhead_tokens)
-        with pytest.raises(errors.GenerationFailed, match="writes nothing"):
-            written(there.engine, "a")
-    finally:
-        stop_workers(tmp_path)
-
-
-def test_smaller_plans_of_a_model_end_with_all_of_it_on_disk() -> None:
-    wanted = arguments_of(Path("m"), Settings())
-    first = hosted_model.smaller(wanted, "memory")
-    assert first and (first["share"], first["settings"]["device_map"]) == (0.6, "auto")
-    second = hosted_model.smaller(first, "memory")
-    assert second and second["settings"]["device_map"] == "disk"
-    assert hosted_model.smaller(second, "memory") is None
-    assert hosted_model.smaller(wanted, "device map") == {**second, "share": 1.0}
-
-
-# --- strangers ----------------------------------------------------------------------------------
-
-
-def raw(root: Path) -> Iterator[Line]:
-    (worker,) = running(root)
-    while True:
-        yield Line(connect(worker.note.address))
-
-
-@pytest.mark.parametrize(
-    "sent",
-    [
-        b"\x00\xff\n",
-        b"[]\n",
-        b"[" * 50_000 + b"\n",
-        b"{}\n",
-        b'{"token": 1}\n',
-        b'{"token": "\xc3\xa9", "op": "open"}\n',
-    ],
-    ids=["bytes", "list", "deep", "empty", "number", "wrong token"],
-)
-def test_garbage_is_refused_and_the_worker_goes_on(
-    hosted: Callable[..., WorkerEngine], tmp_path: Path, sent: bytes
-) -> None:
-    engine = hosted()
-    line = next(raw(tmp_path))
-    line.connection.sendall(sent)
-    assert "error" in line.receive(5)
-    with pytest.raises(EOFError):
-        line.receive(5)
-    line.close()
-    assert engine.count_tokens("a") == 1
-
-
-def test_an_endless_line_is_cut_off(hosted: Callable[..., WorkerEngine], tmp_path: Path) -> None:
-    engine = hosted()
-    line = next(raw(tmp_path))
-    with pytest.raises(OSError):  # reset or broken pipe
-        for _n in range(100):
-            line.connection.sendall(b"x" * (MAX_LINE // 10))
-    line.close()
-    assert engine.count_tokens("a") == 1
-
-
-@pytest.mark.parametrize(
-    "ask",
-    [
-        {"op": "exec"},
-        {"op": "generate", "prompt": "a"},
-        {"op": "generate", "prompt": "a", "sampling": {"max_new_tokens": 0}},
-        {"op": "generate", "prompt": "a", "sampling": {"nonsense": 1}},
-        {"op": "count", "text": 3},
-        {"op": "render", "messages": "x"},
-        {"op": "open", "version": 99},
-    ],
-)
-def test_a_request_that_means_nothing_is_answered_with_an_error(
-    hosted: Callable[..., WorkerEngine], tmp_path: Path, ask: dict[str, Any]
-) -> None:
-    engine = hosted()
-    line, (worker,) = next(raw(tmp_path)), running(tmp_path)
-    line.send({**ask, "token": worker.note.token})
-    while "beat" in (reply := line.receive(5)):
-        pass
-    assert "error" in reply
-    line.close()
-    assert engine.count_tokens("a") == 1
-
-
-def test_a_folder_and_a_socket_are_this_users_alone(hosted: Callable[..., WorkerEngine], tmp_path: Path) -> None:
-    hosted()
-    folder = place.private_folder(tmp_path)
-    assert folder.stat().st_mode & 0o777 == 0o700
-    assert all(path.stat().st_mode & 0o077 == 0 for path in folder.iterdir())
-
-
-def test_another_user_is_refused_though_the_socket_lies_open() -> None:
-    if os.getuid() != 0 or not shutil.which("su"):
-        pytest.skip("root may become another user; here it may not")
-    root = Path(tempfile.mkdtemp(dir="/tmp"))
-    engine = open_worker("words", {}, root, program=PROGRAM)
-    try:
-        (worker,) = running(root)
-        path = Path(worker.note.address.removeprefix("unix:"))
-        for opened, mode in ((root, 0o755), (path.parent, 0o755), (path, 0o777)):
-            opened.chmod(mode)
-        ask = json.dumps({"op": "count", "text": "a", "token": worker.note.token}) + "\\n"
-        code = f"import socket; s = socket.socket(socket.AF_UNIX); s.connect('{path}'); s.sendall({ask!r}.encode())"
-        shown = f"{code}; print(s.recv(99))"
-        stranger = subprocess.run(["su", "nobody", "-s", "/usr/bin/python3", "--", "-c", shown],
-                                  capture_output=True, text=True, cwd="/")  # fmt: skip
-        refused = ("b''", "Connection reset", "Broken pipe")
-        assert any(text in stranger.stdout + stranger.stderr for text in refused)
-        assert engine.count_tokens("a") == 1
-    finally:
-        stop_workers(root)
-        shutil.rmtree(root)
-
-
-def test_a_path_too_long_for_a_socket_is_none(tmp_path: Path) -> None:
-    root = tmp_path / ("long" * 50) / ("longer" * 40)
-    engine = open_worker("words", {}, root, program=PROGRAM)
-    assert (Path(engine.order.folder).parent, engine.count_tokens("a")) == (root, 1)
-    (worker,) = running(root)
-    assert worker.note.address.startswith("unix:")
-    assert len(stop_workers(root)) == 1
-
-
-def test_a_private_folder_that_belongs_to_another_is_not_used(tmp_path: Path) -> None:
-    if os.getuid() != 0:
-        pytest.skip("root may give a folder away; here it may not")
-    mine = tmp_path / "workers-0"
-    mine.mkdir()
-    os.chown(mine, 65534, 65534)
-    found = place.private_folder(tmp_path)
-    assert found.parent == Path(tempfile.gettempdir())
-    os.chown(found, 65534, 65534)
-    with pytest.raises(errors.ModelUnavailable, match="open to others"):
-        place.private_folder(tmp_path)
-    shutil.rmtree(found)
-
-
-# --- the small parts ----------------------------------------------------------------------------
-
-
-def test_a_lock_ends_with_its_holder(tmp_path: Path) -> None:
-    path = tmp_path / "a.lock"
-    child = os.fork()
-    if child == 0:
-        hold.take(path)
-        (tmp_path / "held").touch()
-        time.sleep(60)
-    until((tmp_path / "held").exists)
-    assert (hold.is_held(path), hold.take(path)) == (True, None)
-    os.kill(child, signal.SIGKILL)
-    os.waitpid(child, 0)
-    assert not hold.is_held(path)
-
-
-def test_a_log_is_cut_to_its_last_lines(tmp_path: Path) -> None:
-    path = tmp_path / "a.log"
-    path.write_text("".join(f"line {n}\n" for n in range(200_000)))
-    process.trim_log(path)
-    lines = path.read_text().splitlines()
-    assert (lines[-1], path.stat().st_size < process.LOG_BYTES) == ("line 199999", True)
-    assert lines[0].startswith("line ")
-    assert process.tail(path, 1) == "line 199999"
-
-
-def test_every_error_travels_as_itself() -> None:
-    raised = errors.ModelDamaged("short", path="a.safetensors", hint="repair")
-    told = error_of(json.loads(json.dumps(error_message(raised)))["error"])
-    assert isinstance(told, errors.ModelDamaged)
-    assert (told.message, told.path, told.hint) == ("short", "a.safetensors", "repair")
-    assert isinstance(error_of({"kind": "SystemExit", "message": "m"}), errors.GenerationFailed)
-
-
-def test_where_there_are_no_unix_sockets_loopback_serves(tmp_path: Path) -> None:
-    from qrag_lib.models.worker.listening import listen
-
-    listener, address = listen(tmp_path / "missing" / "a.sock")
-    with listener, connect(address) as client:
-        assert address.startswith("tcp:")
-        accepted, (host, _port) = listener.accept()
-        assert (host, client.family) == ("127.0.0.1", socket.AF_INET)
-        accepted.close()
 
 
 def test_the_command_line_shows_and_stops_what_holds_a_model(

@@ -1,0 +1,90 @@
+"""Real models in a worker."""
+
+from __future__ import annotations
+
+import textwrap
+from pathlib import Path
+
+import pytest
+from worker_kernel import TEN, inside, person, said, written
+
+from qrag_lib import errors
+from qrag_lib.models.generation import Engine
+from qrag_lib.models.worker import hosted as hosted_model
+from qrag_lib.models.worker.opening import arguments_of, open_hosted, plan_of
+from qrag_lib.models.worker.registry import stop_workers
+from qrag_lib.settings import Settings
+
+
+@pytest.fixture(scope="module")
+def llm(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    from tiny_llm import make_tiny_llm
+
+    return make_tiny_llm(tmp_path_factory.mktemp("llm") / "tiny")
+
+
+def test_a_streamed_model_writes_the_same_in_a_worker_and_after_a_stop(llm: Path, tmp_path: Path) -> None:
+    settings = Settings(workspace=tmp_path, device_map="disk")
+    engine = open_hosted(llm, settings)
+    try:
+        here = written(_in_this_process(llm), "o rato roeu a roupa", TEN)
+        assert written(engine, "o rato roeu a roupa", TEN)[0] == here[0]
+        stopped = engine.generate("prazo de trinta dias", TEN)
+        next(stopped)
+        stopped.close()
+        _pieces, there = written(engine, "o rato roeu a roupa", TEN)
+        assert (there.text, plan_of(engine).mode) == (here[1].text, "streamed")
+        assert there.details["bytes_read"] > 0
+    finally:
+        assert len(stop_workers(settings.models_folder)) == 1
+
+
+def _in_this_process(folder: Path) -> Engine:
+    from qrag_lib.models.offload.load import load_streamed
+    from qrag_lib.models.offload.write import StreamedEngine
+    from qrag_lib.models.tokenizer import load_tokenizer
+
+    return StreamedEngine(load_streamed(folder), load_tokenizer(folder))
+
+
+def test_a_model_writes_inside_512_mib_beside_the_kernel_that_asks(group: Path, llm: Path, tmp_path: Path) -> None:
+    (group / "memory.limit_in_bytes").write_text(str(512 << 20))
+    code = f"""
+        from qrag_lib.models.worker.opening import open_hosted, plan_of
+        from qrag_lib.models.worker.registry import stop_workers
+        from qrag_lib.settings import Settings
+        settings = Settings(workspace=Path({str(tmp_path)!r}))
+        engine = open_hosted(Path({str(llm)!r}), settings, tell=told.append)
+        print(engine.count_tokens("".join(engine.generate("a roupa", Sampling(max_new_tokens=9)))) > 0, told)
+        stop_workers(settings.models_folder)
+        """
+    assert said(person(tmp_path, textwrap.dedent(code), before=inside(group))) == "True []"
+    assert "oom_kill 0" in (group / "memory.oom_control").read_text()
+
+
+def test_an_embedding_model_in_a_worker_gives_the_same_bits(tiny_model: Path, tmp_path: Path) -> None:
+    from qrag_lib.models.embedding import open_embedding
+    from qrag_lib.models.worker.embedder import open_hosted_embedding
+
+    here, texts = open_embedding(str(tiny_model)), ["um prazo de trinta dias", "", "a \ud800 b"] * 100
+    there = open_hosted_embedding(str(tiny_model), tmp_path, idle_s=60)
+    try:
+        assert (there.encode(texts) == here.encode(texts)).all()
+        assert (there.encode(["o prazo?"], kind="query") == here.encode(["o prazo?"], kind="query")).all()
+        assert there.token_spans_many(texts) == here.token_spans_many(texts)
+        known = (there.model_id, there.dimensions, there.max_tokens, there.overhead_tokens)
+        assert known == (here.model_id, here.dimensions, here.max_tokens, here.overhead_tokens)
+        with pytest.raises(errors.GenerationFailed, match="writes nothing"):
+            written(there.engine, "a")
+    finally:
+        stop_workers(tmp_path)
+
+
+def test_smaller_plans_of_a_model_end_with_all_of_it_on_disk() -> None:
+    wanted = arguments_of(Path("m"), Settings())
+    first = hosted_model.smaller(wanted, "memory")
+    assert first and (first["share"], first["settings"]["device_map"]) == (0.6, "auto")
+    second = hosted_model.smaller(first, "memory")
+    assert second and second["settings"]["device_map"] == "disk"
+    assert hosted_model.smaller(second, "memory") is None
+    assert hosted_model.smaller(wanted, "device map") == {**second, "share": 1.0}
