@@ -47,7 +47,7 @@ def quantize_rows(rows: torch.Tensor, scale_dtype: torch.dtype) -> tuple[torch.T
     >>> quantize_rows(torch.tensor([[2.0, -1.0], [0.0, 0.0]]), torch.float32)[0].tolist()
     [[127, -64], [0, 0]]
     """
-    wide = rows.float()
+    wide = rows.to(torch.float32, copy=True)
     scale = (wide.abs().amax(1) / 127).to(scale_dtype)
     scale = torch.where(scale == 0, torch.ones_like(scale), scale)
-    return (wide / scale.float()[:, None]).round().clamp(-127, 127).to(torch.int8), scale
+    return wide.div_(scale.float()[:, None]).round_().clamp_(-127, 127).to(torch.int8), scale

@@ -29,13 +29,13 @@ from qrag_lib.progress import Progress, quiet
 MARKER = "qrag_int8.json"
 VERSION = 1
 SCALE = "_scale"  # after the name of the weight
-BLOCK_BYTES = 2**23
+BLOCK_BYTES = 2**21
 _TYPES = {"F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16}
 _EVEN = 64  # bytes; int8 products need places that 16 divides
 
 
 def quantize(folder: Path, out: Path, on_progress: Progress = quiet) -> Path:
-    """The folder `out`, which holds the model in int8; made in one pass, with 40 MB of memory.
+    """The folder `out`, which holds the model in int8; made in one pass, in blocks: 130 MB beside torch itself.
 
     It has its name only once it is whole: what a killed process leaves ends in .part, and is made anew. A store
     of the same weights is left as it is. Raises ModelRefused where `out` is something else, DiskFull,
