@@ -111,6 +111,7 @@ class LlamaServerEngine:
             engine = OpenAIEngine(
                 f"http://127.0.0.1:{port}/v1", key=key, context=self.context_length, patience=self._patience
             )
+            engine.name = self.name  # in its messages
             try:
                 self._wait(process, port, log)
             except BaseException:
