@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
@@ -17,6 +17,8 @@ from benchmarks.disks import read_bytes
 from benchmarks.processes import MARK
 
 if TYPE_CHECKING:
+    from llama_index.core.llms import LLM
+
     from qrag_lib.models.generation import Engine, Generation
 
 BANDWIDTH_S = 2.0
@@ -98,13 +100,31 @@ def asked(folder: str, question: str, n_new: int, workspace: str) -> dict[str, A
 
     clock = Clock()
     with Workspace.open(workspace) as opened_workspace:
-        llm = open_llm(f"offload:{folder}", settings=opened_workspace.settings, max_new_tokens=n_new)
-        clock.loaded()
-        answer = opened_workspace.ask(question, llm=llm, on_text=lambda _piece: clock.token())
+
+        def load() -> LLM:
+            llm = open_llm(f"offload:{folder}", settings=opened_workspace.settings, max_new_tokens=n_new)
+            clock.loaded()
+            return llm
+
+        later: Any = _Later(load)
+        answer = opened_workspace.ask(question, llm=later, on_text=lambda _piece: clock.token())
     told = {"text": str(answer), "generator": answer.generator, "failure": answer.failure}
     written = answer.writing
     counts = {"n_prompt": written.n_prompt_tokens, "n_new": written.n_new_tokens} if written else {}
     return clock.found | told | counts | peak()
+
+
+class _Later:
+    """A model that is opened when something is first asked of it: after the search, as by an address."""
+
+    def __init__(self, load: Callable[[], LLM]) -> None:
+        self._load = load
+        self._llm: LLM | None = None
+
+    def __getattr__(self, name: str) -> Any:
+        if self._llm is None:
+            self._llm = self._load()
+        return getattr(self._llm, name)
 
 
 def prepared(workspace: str) -> dict[str, Any]:
