@@ -23,7 +23,7 @@ from typing import Any
 from benchmarks import machine, model_cases, report
 from benchmarks.__main__ import OFFLINE
 from benchmarks.cgroups import NoCgroup, Ran, run_limited
-from benchmarks.checkpoint_7b import DEEPSEEK_7B, DEFAULT_FOLDER, QUICK, Shape, write_checkpoint
+from benchmarks.checkpoint_7b import DEEPSEEK_7B, DEFAULT_FOLDER, QUICK, STEMS, Format, Shape, write_checkpoint
 from benchmarks.disks import NoLoopDevice, drop_page_cache, loop_device, read_ahead_kb
 from benchmarks.model_prompts import prompt_of
 from benchmarks.model_results import results
@@ -66,6 +66,8 @@ def cases(kinds: Sequence[str], limits: Sequence[int], prompts: Sequence[int]) -
 class Bench:
     """The cases of one checkpoint, measured one after the other."""
 
+    format: Format = "safetensors"
+
     def __init__(self, folder: Path, shape: Shape, rows: Path, time_limit_s: float, n_new: int = N_NEW) -> None:
         self.folder, self.shape, self.rows = folder.absolute(), shape, rows
         self.time_limit_s, self.stock_time_limit_s, self.n_new = time_limit_s, STOCK_TIME_LIMIT_S, n_new
@@ -73,7 +75,7 @@ class Bench:
 
     def run(self, chosen: Sequence[Case]) -> None:
         """Measure them; those on the loop device together, for its file system is made once."""
-        write_checkpoint(self.folder, self.shape)
+        write_checkpoint(self.folder, self.shape, format=self.format)
         for case in (case for case in chosen if not case.kind.startswith("loop")):
             self._keep(case, self._measured(case))
         if looped := [case for case in chosen if case.kind.startswith("loop")]:
@@ -114,7 +116,7 @@ class Bench:
         size = sum(path.stat().st_size for path in self.folder.iterdir())
         try:
             with loop_device(self.folder.with_suffix(".loop"), size) as mounted:
-                copy = write_checkpoint(mounted / "checkpoint", self.shape)
+                copy = write_checkpoint(mounted / "checkpoint", self.shape, format=self.format)
                 for case in looped:
                     self._keep(case, self._ran(copy, case, *self._call(case)))
         except NoLoopDevice as reason:
@@ -131,7 +133,7 @@ class Bench:
     def _keep(self, case: Case, found: dict[str, Any]) -> None:
         """Append a row, and say in a line what it holds."""
         now = datetime.now(UTC).isoformat(timespec="seconds")
-        weights = {"shape": asdict(self.shape), "streamed_bytes": self.shape.streamed_bytes}
+        weights = {"shape": asdict(self.shape), "streamed_bytes": self.shape.streamed_bytes, "format": self.format}
         row = asdict(case) | found | weights | {"machine": self.machine, "at": now}
         with self.rows.open("a", encoding="utf-8") as file:
             file.write(json.dumps(row) + "\n")
@@ -186,6 +188,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             chosen = [case for case in chosen if (case.kind, case.limit_mib, case.n_prompt) not in known]
         try:
             bench = Bench(folder, QUICK if options.quick else DEEPSEEK_7B, rows, options.time_limit)
+            bench.format = options.format
             bench.stock_time_limit_s = options.stock_time_limit
             bench.run(chosen)
         except NoCgroup as error:
@@ -202,6 +205,7 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     add("--quick", action="store_true", help="a model of 185 MB: whether it runs, no figures to quote")
     add("--folder", type=Path, help=f"of the checkpoint; made where it is not there (default: {DEFAULT_FOLDER})")
     add("--report", type=Path, metavar="FOLDER", help=f"of the rows and the report (default: {report.FOLDER})")
+    add("--format", choices=STEMS, default="safetensors", help="of the weights; name another --folder for .bin")
     add("--limit", type=int, action="append", metavar="MIB", help=f"one of the memory limits, 0 for none: {LIMITS}")
     add("--prompt", type=int, action="append", metavar="N", help=f"tokens of the prompt: {PROMPTS}")
     add("--only", action="append", choices=KINDS, metavar="KIND", help=f"of {', '.join(KINDS)}")

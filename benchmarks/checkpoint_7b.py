@@ -225,14 +225,20 @@ def _write(file: BinaryIO, tensor: torch.Tensor) -> None:
 
 
 def _pickle(plain: Path, target: Path) -> None:
-    """The shard as torch.save writes it, in the place of the safetensors file; its tensors stay mapped, not loaded."""
+    """The shard as torch.save writes it, in the place of the safetensors file; its tensors stay mapped, not loaded.
+
+    Its checksum is recorded, for nothing loads a .bin that nobody has verified.
+    """
     import torch
     from safetensors import safe_open
+
+    from qrag_lib.models.record import add_to_record, sha256
 
     part = target.with_suffix(".part")
     with safe_open(plain, "pt") as shard:
         torch.save({name: shard.get_tensor(name) for name in shard.keys()}, part)  # noqa: SIM118 - not a dict
     part.replace(target)
+    add_to_record(target.parent, {target.name: sha256(target)})
     plain.unlink()
 
 

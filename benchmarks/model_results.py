@@ -27,7 +27,8 @@ def results(rows: Sequence[Row], *, quick: bool) -> list[Result]:
 def name(row: Row) -> str:
     """A case in words."""
     limit = f"{row['limit_mib'] / 1024:g} GiB" if row["limit_mib"] else "no limit"
-    return f"{limit}, {row['n_prompt']} tokens, {row['kind']}" if row["kind"] != "ask" else f"{limit}, ask"
+    form = ", .bin" if row.get("format") == "bin" else ""
+    return f"{limit}, {row['n_prompt']} tokens, {row['kind']}{form}" if row["kind"] != "ask" else f"{limit}, ask{form}"
 
 
 def _figures(row: Row) -> Iterator[Result]:
@@ -85,22 +86,26 @@ def share(row: Row) -> float | None:
 
     The bandwidth is the mean of before and after: disks of virtual machines change.
     """
-    seconds = seconds_per_token(row)
-    needed = row.get("plan", {}).get("streamed_bytes", 0)
-    if not seconds or not needed or "bandwidth_after" not in row or row["kind"] == "drafts":
+    seconds, needed = seconds_per_token(row), needed_bytes(row)
+    if not seconds or needed is None:
         return None
     bandwidth: float = (row["bandwidth"] + row["bandwidth_after"]) / 2
     return needed / seconds / bandwidth
 
 
 def amplification(row: Row) -> float | None:
-    """Bytes read for each byte of weights, keys and values that a token needs."""
-    read = bytes_per_token(row)
-    needed = row.get("plan", {}).get("streamed_bytes", 0)
-    if read is None or not needed or row["kind"] == "drafts" or "details" not in row:
+    """Bytes read for each byte that a token needs."""
+    read, needed = bytes_per_token(row), needed_bytes(row)
+    return None if read is None or needed is None else read / needed
+
+
+def needed_bytes(row: Row) -> float | None:
+    """Weights, keys and values that a token needs from the disk; None where little is streamed, or a draft is taken."""
+    streamed: int = row.get("plan", {}).get("streamed_bytes", 0)
+    if not streamed or row["kind"] == "drafts" or "details" not in row:
         return None
-    kept = row["details"].get("kv_bytes_read", 0) / max(1, row["details"].get("passes", 1))
-    return read / (needed + kept)
+    kept: float = row["details"].get("kv_bytes_read", 0) / max(1, row["details"].get("passes", 1))
+    return streamed + kept
 
 
 def times_faster(row: Row, other: Row) -> float | None:
