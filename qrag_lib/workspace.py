@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from qrag_lib.models.generation import Engine
     from qrag_lib.models.load_plan import LoadPlan
+    from qrag_lib.rag.answerer import Answerer
     from qrag_lib.rag.doctor import Diagnosis
     from qrag_lib.rag.evaluate import EvaluationReport
     from qrag_lib.rag.explain import Explanation
@@ -39,8 +40,6 @@ if TYPE_CHECKING:
 CATALOG = "catalog.db"
 CHROMA = "chroma"
 UPLOADS = "uploads"
-EXTRACTIVE = "extractive:"  # the address of what answers without a language model
-READ = 10  # passages that an answer is taken from; measured in experiments/answers
 EVALUATED = 50  # chunks a question of an evaluation brings, to be counted as documents
 
 
@@ -56,7 +55,7 @@ class Workspace:
         self.catalog = catalog
         self.settings = settings
         self.dense = DenseIndex(catalog, path / CHROMA)
-        self.embedders = Embedders()
+        self.embedders = Embedders(settings)
         self._writers = Writers(settings)
         self._indexer = Indexer(catalog, self.dense, settings, self.embedders, parser)
 
@@ -192,33 +191,32 @@ class Workspace:
         quotes answer in its place, and say so. on_text: is told each piece as the model writes it; a
         notebook or terminal shows them of itself.
         """
-        from qrag_lib.rag.answer import ask, placed
-        from qrag_lib.rag.generated import generate
-        from qrag_lib.rag.live import shown
+        return self._answerer.ask(question, k, filters, self._threshold(threshold), llm, on_text)
 
-        chosen = self.settings.refusal_threshold if threshold is None else threshold
-        index = self.catalog.indexes.active()
-        embedding = self.embedders.of(index) if index else None
-        quoting = llm is None or llm == EXTRACTIVE
-        with self.catalog.snapshot():  # a document that is forgotten meanwhile is still there for this answer
-            hits = self.search(question, max(self.settings.top_k, READ) if k is None else k, filters)
-            if quoting:
-                answer = ask(question, hits, self.catalog.documents.text, embedding, threshold=chosen)
-                return placed(answer, self.catalog.documents.load)
-            found = {hit.chunk.document_id: self.catalog.documents.load(hit.chunk.document_id) for hit in hits}
-        # a model may write for minutes: nobody waits for it to read or write the catalogue
-        with nullcontext(on_text) if on_text else shown() as tell:
-            answer = generate(
-                question,
-                hits,
-                lambda document_id: found[document_id].text,
-                embedding,
-                partial(self._writers.of, llm),
-                top_k=self.settings.top_k if k is None else k,
-                threshold=chosen,
-                on_text=tell,
-            )
-        return placed(answer, found.__getitem__)
+    def ask_many(
+        self,
+        questions: Sequence[str],
+        k: int | None = None,
+        filters: Mapping[str, Any] | Sequence[Filter] | None = None,
+        threshold: float | None = None,
+        *,
+        llm: str | LLM | Engine | None = None,
+    ) -> list[Answer]:
+        """`ask` for each question; a language model that is able to writes several answers in one pass.
+
+        A streamed model reads its weights from the disk as often for eight questions as for one. Where a
+        question fails alone, its answer says so; raises as `ask` does where the model cannot be opened.
+        """
+        return self._answerer.ask_together(questions, k, filters, self._threshold(threshold), llm)
+
+    def _threshold(self, threshold: float | None) -> float | None:
+        return self.settings.refusal_threshold if threshold is None else threshold
+
+    @property
+    def _answerer(self) -> Answerer:
+        from qrag_lib.rag.answerer import Answerer
+
+        return Answerer(self.catalog, self.search, self.embedders, self._writers, self.settings.top_k)
 
     def explain(
         self,
@@ -249,21 +247,25 @@ class Workspace:
         k: int | None = None,
         answers: bool = True,
         mode: str = "hybrid",
+        llm: str | LLM | Engine | None = None,
         on_progress: Callable[[int], None] | None = None,
     ) -> EvaluationReport:
         """Every question of the set searched (and answered), counted with 95 % intervals.
 
         question_set: a `.jsonl` file of {id, text, answers, relevant}, or a folder with `queries.jsonl`
-        and `qrels.tsv`. k: passages that an answer is taken from. mode: as in `search`.
+        and `qrels.tsv`. k: passages that an answer is taken from. mode: as in `search`. llm: as in `ask`;
+        it is asked for several answers at once.
         """
+        from qrag_lib.rag.answerer import Ahead
         from qrag_lib.rag.evaluate import evaluate
         from qrag_lib.rag.question_sets import load_question_set
 
         if self.catalog.indexes.active() is None:
             raise EvaluationError(_("the workspace holds no documents"), hint=_("qrag ingest FOLDER puts some in"))
         questions = load_question_set(question_set) if isinstance(question_set, str | Path) else question_set
-        ask = (lambda text: self.ask(text, k)) if answers else None
-        return evaluate(questions, lambda text: self.search(text, EVALUATED, mode=mode), ask, on_progress=on_progress)
+        ask = Ahead([each.text for each in questions], lambda texts: self.ask_many(texts, k, llm=llm))
+        search = partial(self.search, k=EVALUATED, mode=mode)
+        return evaluate(questions, search, ask if answers else None, on_progress=on_progress)
 
     def make_questions(self, n: int = 100) -> QuestionSet:
         """A question set that the documents pose to themselves: headings, definitions, FAQ lines, cloze."""

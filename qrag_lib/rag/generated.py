@@ -63,8 +63,13 @@ def generate(
     if not hits or (threshold is not None and quoted.refused):
         return quoted
     name, draft = _written(quoted, hits, open_writer, top_k, on_text)
-    if draft is None:
-        return quoted
+    return quoted if draft is None else judged(quoted, name, draft, hits, texts, embedding)
+
+
+def judged(
+    quoted: Answer, name: str, draft: Draft, hits: Hits, texts: Callable[[str], str], embedding: Encoder | None
+) -> Answer:
+    """The answer that a draft comes to: compared with the documents, or where it failed the quotes in its place."""
     if draft.error is not None:
         return _instead(quoted, name, draft)
     began = time.perf_counter()

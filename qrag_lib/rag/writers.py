@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from qrag_lib.errors import SettingsError
 from qrag_lib.i18n import _
-from qrag_lib.models.generation import Engine, Message, Sampling
+from qrag_lib.models.generation import Engine, Generation, Message, Sampling
 from qrag_lib.rag.prompting import estimate
 from qrag_lib.types import Writing
 
@@ -57,6 +57,17 @@ class EngineWriter:
         """The answer piece by piece."""
         prompt = self._engine.render(messages)
         made = yield from self._engine.generate(prompt, Sampling(max_new_tokens=self.room))
+        return self._cost(made)
+
+    def write_together(self, conversations: Sequence[Sequence[Message]]) -> list[tuple[str, Writing]] | None:
+        """The whole answers to several conversations, in one pass over the weights; None where the engine cannot."""
+        batch = getattr(self._engine, "generate_batch", None)
+        if batch is None:
+            return None
+        prompts = [self._engine.render(messages) for messages in conversations]
+        return [(made.text, self._cost(made)) for made in batch(prompts, Sampling(max_new_tokens=self.room))]
+
+    def _cost(self, made: Generation) -> Writing:
         cut = made.finish == "length"
         return Writing(self.name, made.n_prompt_tokens, made.n_new_tokens, made.seconds_to_first, made.seconds, cut)
 

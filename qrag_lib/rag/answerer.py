@@ -1,0 +1,131 @@
+"""Asking a workspace: which passages are read for a question, and who answers from them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final
+
+from qrag_lib.rag.answer import ask, placed
+from qrag_lib.rag.catalog import Catalog
+from qrag_lib.rag.embedders import Embedders
+from qrag_lib.rag.writers import Writers
+from qrag_lib.types import Answer, Document, Filter, Hits
+
+if TYPE_CHECKING:
+    from qrag_lib.models.embedding import TransformerEmbedding
+    from qrag_lib.rag.live import OnText
+
+EXTRACTIVE: Final = "extractive:"  # the address of what answers without a language model
+READ: Final = 10  # passages that an answer is taken from; measured in experiments/answers
+
+AHEAD: Final = 8  # questions that are asked together, as many as a model writes in a pass
+
+Filters = Mapping[str, Any] | Sequence[Filter] | None
+Search = Callable[[str, int, Filters], Hits]
+
+
+@dataclass(frozen=True)
+class Answerer:
+    """Answers over one catalogue. search: (question, k, filters) -> Hits; top_k: passages that a prompt holds."""
+
+    catalog: Catalog
+    search: Search
+    embedders: Embedders
+    writers: Writers
+    top_k: int
+
+    def ask(
+        self,
+        question: str,
+        k: int | None,
+        filters: Filters,
+        threshold: float | None,
+        llm: object = None,
+        on_text: OnText | None = None,
+    ) -> Answer:
+        """See `Workspace.ask`."""
+        if llm is None or llm == EXTRACTIVE:
+            return self._quoted(question, k, filters, threshold)
+        from qrag_lib.rag.generated import generate
+        from qrag_lib.rag.live import shown
+
+        hits, documents = self._read(question, k, filters)
+        # a model may write for minutes: nobody waits for it to read or write the catalogue
+        with nullcontext(on_text) if on_text else shown() as tell:
+            answer = generate(
+                question,
+                hits,
+                partial(_text, documents),
+                self._embedding(),
+                partial(self.writers.of, llm),
+                top_k=k or self.top_k,
+                threshold=threshold,
+                on_text=tell,
+            )
+        return placed(answer, documents.__getitem__)
+
+    def ask_together(
+        self, questions: Sequence[str], k: int | None, filters: Filters, threshold: float | None, llm: object
+    ) -> list[Answer]:
+        """See `Workspace.ask_many`."""
+        from qrag_lib.rag.together import Case, generate_together
+
+        writer = None if llm is None or llm == EXTRACTIVE else self.writers.of(llm)
+        if writer is None:
+            return [self._quoted(question, k, filters, threshold) for question in questions]
+        embedding = self._embedding()
+        read = [self._read(question, k, filters) for question in questions]
+        cases = []
+        for question, (hits, documents) in zip(questions, read, strict=True):
+            texts = partial(_text, documents)
+            cases.append(Case(ask(question, hits, texts, embedding, threshold=threshold), hits, texts))
+        answers = generate_together(cases, writer, embedding, top_k=k or self.top_k)
+        return [placed(a, documents.__getitem__) for a, (_hits, documents) in zip(answers, read, strict=True)]
+
+    def _quoted(self, question: str, k: int | None, filters: Filters, threshold: float | None) -> Answer:
+        with self.catalog.snapshot():  # a document that is forgotten meanwhile is still there for this answer
+            hits = self.search(question, self._n_read(k), filters)
+            answer = ask(question, hits, self.catalog.documents.text, self._embedding(), threshold=threshold)
+            return placed(answer, self.catalog.documents.load)
+
+    def _read(self, question: str, k: int | None, filters: Filters) -> tuple[Hits, dict[str, Document]]:
+        """The hits of a question and the documents they are of, as they are now."""
+        with self.catalog.snapshot():
+            hits = self.search(question, self._n_read(k), filters)
+            return hits, {h.chunk.document_id: self.catalog.documents.load(h.chunk.document_id) for h in hits}
+
+    def _n_read(self, k: int | None) -> int:
+        return max(self.top_k, READ) if k is None else k
+
+    def _embedding(self) -> TransformerEmbedding | None:
+        index = self.catalog.indexes.active()
+        return self.embedders.of(index) if index else None
+
+
+def _text(documents: Mapping[str, Document], document_id: str) -> str:
+    return documents[document_id].text
+
+
+class Ahead:
+    """Gives the answer to one question after another, asked for AHEAD of them together."""
+
+    def __init__(self, questions: Sequence[str], ask_many: Callable[[Sequence[str]], list[Answer]]) -> None:
+        self._left = list(dict.fromkeys(questions))
+        self._ask_many = ask_many
+        self._known: dict[str, Answer] = {}
+
+    def __call__(self, question: str) -> Answer:
+        """The answer to one of the questions; where its group cannot be asked, it is asked alone."""
+        if question not in self._known:
+            at = self._left.index(question)
+            group = self._left[at : at + AHEAD]
+            try:
+                self._known |= zip(group, self._ask_many(group), strict=True)
+            except Exception:
+                if len(group) == 1:
+                    raise
+                self._known[question] = self._ask_many([question])[0]
+        return self._known[question]
