@@ -194,6 +194,7 @@ def _add_upkeep(verbs: Any) -> None:
     doctor.add_argument("--repair", action="store_true", help=_("mend what is wrong, without embedding again"))
     evaluate = _verb(verbs, "eval", _("measure search and answers over a set of questions"))
     evaluate.add_argument("questions", help=_("JSON lines of {id, text, answers, relevant}, or a folder"))
+    evaluate.add_argument("--model", metavar=_("ADDRESS"), help=_("let this language model write the answers"))
     evaluate.add_argument("-k", type=int, metavar="N", help=_("number of passages (default: the setting top_k)"))
     _verb(verbs, "status", _("say what the workspace holds, and which language models"))
     _verb(verbs, "reindex", _("build the index anew with the present settings, beside the old one"))

@@ -104,7 +104,7 @@ def doctor(options: Namespace) -> object:
 def evaluate(options: Namespace) -> object:
     """Measure search and answers."""
     with _open(options) as workspace:
-        return workspace.evaluate(Path(options.questions), k=options.k)
+        return workspace.evaluate(Path(options.questions), k=options.k, llm=options.model)
 
 
 def status(options: Namespace) -> object:
