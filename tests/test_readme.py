@@ -5,11 +5,14 @@ from __future__ import annotations
 import os
 import re
 import runpy
+import shlex
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+
+from qrag_lib.cli.arguments import parse
 
 ROOT = Path(__file__).parents[1]
 PAGES = {"README.md": "en", "README.pt-BR.md": "pt_BR"}
@@ -46,7 +49,7 @@ def test_both_have_the_same_headings_tables_and_lists() -> None:
 
 
 def test_both_have_the_same_code() -> None:
-    code = ("python", "sh", "ipython")
+    code = ("python", "sh", "console", "ipython")
     assert blocks("README.md", *code) == blocks("README.pt-BR.md", *code)
 
 
@@ -73,6 +76,11 @@ def test_every_command_of_the_page_runs(ran: tuple[str, Path, str]) -> None:
         else:
             target = command.removeprefix("make ")
             assert re.search(rf"^{target}:", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE), command
+
+
+def test_commands_that_need_a_model_can_be_written_so() -> None:
+    commands = "".join(blocks("README.md", "console")).splitlines()
+    assert [parse(shlex.split(command)[1:]).verb for command in commands] == ["model", "model", "model", "ask", "model"]
 
 
 @pytest.mark.parametrize("name", PAGES)
