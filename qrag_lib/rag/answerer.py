@@ -15,7 +15,7 @@ from qrag_lib.rag.writers import Writers
 from qrag_lib.types import Answer, Document, Filter, Hits
 
 if TYPE_CHECKING:
-    from qrag_lib.models.embedding import TransformerEmbedding
+    from qrag_lib.models.encoder import Embedder
     from qrag_lib.rag.live import OnText
 
 EXTRACTIVE: Final = "extractive:"  # the address of what answers without a language model
@@ -100,7 +100,7 @@ class Answerer:
     def _n_read(self, k: int | None) -> int:
         return max(self.top_k, READ) if k is None else k
 
-    def _embedding(self) -> TransformerEmbedding | None:
+    def _embedding(self) -> Embedder | None:
         index = self.catalog.indexes.active()
         return self.embedders.of(index) if index else None
 

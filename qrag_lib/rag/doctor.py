@@ -18,7 +18,7 @@ from qrag_lib.rag.stores.chroma import ChromaFolder, TornFolder, strangers
 from qrag_lib.rag.stores.dense import DenseIndex
 
 if TYPE_CHECKING:
-    from qrag_lib.models.embedding import TransformerEmbedding
+    from qrag_lib.models.encoder import Embedder
 
 SAME = 0.999  # least cosine of a vector and its copy: float16 keeps 0.9999
 
@@ -68,7 +68,7 @@ class Diagnosis:
 def diagnose(
     catalog: Catalog,
     dense: DenseIndex,
-    embedding: Callable[[Index], TransformerEmbedding],
+    embedding: Callable[[Index], Embedder],
     models: Iterable[Finding] = (),
 ) -> Diagnosis:
     """Compare everything with everything; reads only.
@@ -103,7 +103,7 @@ def _mended(finding: Finding) -> Finding:
 
 
 def _index_findings(
-    catalog: Catalog, dense: DenseIndex, index: Index, embedding: Callable[[Index], TransformerEmbedding]
+    catalog: Catalog, dense: DenseIndex, index: Index, embedding: Callable[[Index], Embedder]
 ) -> Iterator[Finding]:
     repair = _("qrag doctor --repair mends it")
     if wrong := catalog.chunks.out_of_place(index.id):
@@ -163,7 +163,7 @@ def _rebuild_terms(catalog: Catalog, index: Index) -> None:
         catalog.chunks.rebuild_terms(index.id, lambda c: " ".join(language.terms(c.embedded_text, c.language)))
 
 
-def _embed(catalog: Catalog, dense: DenseIndex, index: Index, rows: list[int], embedding: TransformerEmbedding) -> None:
+def _embed(catalog: Catalog, dense: DenseIndex, index: Index, rows: list[int], embedding: Embedder) -> None:
     from qrag_lib.types import text_hash
 
     texts = {text_hash(c.embedded_text): c.embedded_text for c in catalog.chunks.get(rows).values()}

@@ -25,7 +25,7 @@ from qrag_lib.rag.stores.dense import DenseIndex
 from qrag_lib.types import Chunk
 
 if TYPE_CHECKING:
-    from qrag_lib.models.embedding import TransformerEmbedding
+    from qrag_lib.models.encoder import Embedder
 
 Curve = NDArray[np.float64]
 
@@ -52,7 +52,7 @@ class Cloze:
 
 
 def fit_weight(
-    catalog: Catalog, dense: DenseIndex, embedding: TransformerEmbedding, index: Index, seed: int = SEED
+    catalog: Catalog, dense: DenseIndex, embedding: Embedder, index: Index, seed: int = SEED
 ) -> dict[str, Any]:
     """What is to be stored with the index: the weights by language, and how they were found.
 
@@ -92,7 +92,7 @@ def _pose_one(row: int, chunk: Chunk, random: Random) -> Cloze | None:
 
 
 def reciprocal_ranks(
-    catalog: Catalog, dense: DenseIndex, embedding: TransformerEmbedding, index: Index, posed: Sequence[Cloze]
+    catalog: Catalog, dense: DenseIndex, embedding: Embedder, index: Index, posed: Sequence[Cloze]
 ) -> Curve:
     """For each question (q) and weight of the grid (g), 1 / the place of the rest of its passage: (q, g)."""
     if not posed:

@@ -31,7 +31,7 @@ from qrag_lib.rag.stores.dense import EXACT_UP_TO, DenseIndex
 from qrag_lib.types import Chunk, Document, IngestReport, text_hash
 
 if TYPE_CHECKING:
-    from qrag_lib.models.embedding import TransformerEmbedding
+    from qrag_lib.models.encoder import Embedder
 
 WINDOW_CHARACTERS = 1_000_000  # of text held in memory between reading and committing
 BATCH = 128  # texts embedded between two commits: what a kill can cost; measured as quick as 512
@@ -49,7 +49,7 @@ class Ingest:
     catalog: Catalog
     dense: DenseIndex
     index: Index
-    embedding: Callable[[], TransformerEmbedding]
+    embedding: Callable[[], Embedder]
     progress: Progress
     parser: Any = None
     seconds: dict[str, float] = field(default_factory=lambda: defaultdict(float))

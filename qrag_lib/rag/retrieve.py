@@ -24,10 +24,10 @@ from qrag_lib.types import Hit, Hits, text_hash
 if TYPE_CHECKING:
     from llama_index.core.postprocessor.types import BaseNodePostprocessor
 
-    from qrag_lib.models.embedding import TransformerEmbedding
+    from qrag_lib.models.encoder import Embedder
 
 Mode = Literal["hybrid", "dense", "lexical", "rrf"]
-OpenEmbedding = Callable[[Index], "TransformerEmbedding"]
+OpenEmbedding = Callable[[Index], "Embedder"]
 MODES: Final[tuple[str, ...]] = get_args(Mode)
 LARGEST_K: Final = 10_000
 LONGEST_QUESTION: Final = 10_000  # characters; the embedder reads some 1,000 of them
@@ -139,7 +139,7 @@ def choose_weight(index: Index, language: str, mode: str = "hybrid", given: floa
     return float(next(w for w in (given, fitted, fusion.prior_weight(language, languages)) if w is not None))
 
 
-def embed(embedding: TransformerEmbedding, question: str) -> Any:
+def embed(embedding: Embedder, question: str) -> Any:
     """The question's vector (d,). Raises QragError where it is not made of finite numbers."""
     vector = np.asarray(embedding.encode([question], kind="query")[0], np.float32)
     if not np.isfinite(vector).all():

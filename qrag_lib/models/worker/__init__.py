@@ -11,6 +11,7 @@ sessions    a connection, from its request to its last reply     (in the worker)
 server      the loop that loads, generates and ends              (in the worker)
 factories   the engines that a worker may build, by name         (in the worker)
 start       a worker found, or started
+room        idle workers end where another needs their memory
 client      `WorkerEngine`: the hosted model as an `Engine`
 hosted      a language model, planned and loaded                 (in the worker)
 opening     that model for those who ask

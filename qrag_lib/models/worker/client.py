@@ -11,10 +11,11 @@ from typing import Any
 from qrag_lib.errors import GenerationFailed, ModelError, ModelTooLarge, ModelUnavailable
 from qrag_lib.i18n import N_, _
 from qrag_lib.models.generation import Generation, Message, Sampling
-from qrag_lib.models.worker import deaths, place
+from qrag_lib.models.worker import deaths, hold, place
 from qrag_lib.models.worker.factories import Arguments, Reason, smaller
 from qrag_lib.models.worker.protocol import VERSION, ProtocolError, error_of, generation_of, sampling_message
 from qrag_lib.models.worker.recovery import STEPS
+from qrag_lib.models.worker.room import make_room
 from qrag_lib.models.worker.start import Program, exit_code, reach
 
 SILENCE_S = 300.0  # a worker beats every two seconds; one that is silent for so long hangs
@@ -127,6 +128,8 @@ class WorkerEngine:
         if self.closed:
             raise ModelUnavailable(_("the model {name} was closed").format(name=self.name), hint=_("open it again"))
         for _try in range(_TRIES):
+            if not hold.is_held(place.lock_path(Path(self.order.folder), self.order.key)):
+                make_room(Path(self.order.folder), self.order.key)
             line, note = reach(self.order, self.program)
             heard = _Heard(self.tell)
             try:

@@ -7,11 +7,14 @@ from collections.abc import Callable, Generator, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from qrag_lib.errors import GenerationFailed
+from qrag_lib import show
+from qrag_lib.errors import GenerationFailed, ModelTooLarge
 from qrag_lib.i18n import _
 from qrag_lib.models.generation import Generation, Message, Sampling
+from qrag_lib.models.memory import available_memory
 from qrag_lib.models.worker.client import Tell, WorkerEngine, open_worker, warn
 from qrag_lib.models.worker.factories import Arguments, Built, Reason
+from qrag_lib.models.worker.process import resident_bytes
 
 if TYPE_CHECKING:
     import numpy as np
@@ -20,6 +23,7 @@ if TYPE_CHECKING:
     from qrag_lib.models.embedding import TransformerEmbedding
 
 FACTORY = "embedding"
+PROCESS_BYTES = 290_000_000  # of the worker beside the weights, measured with MiniLM after 40 long sentences
 _BATCH_TEXTS, _BATCH_CHARACTERS = 256, 500_000  # of one message
 Kind = Literal["passage", "query"]
 
@@ -109,12 +113,15 @@ def open_hosted_embedding(
     tell: Tell = warn,
 ) -> HostedEmbedding:
     """The embedding model at an address, hosted by a worker below `folder`. Raises ModelError as loading does."""
+    if Path(address).expanduser().is_dir():
+        address = str(Path(address).expanduser().resolve())  # a worker stands in another folder
     arguments = {"address": address, "query_prefix": query_prefix, "passage_prefix": passage_prefix}
     return HostedEmbedding(open_worker(FACTORY, arguments, folder, idle_s=idle_s, tell=tell))
 
 
 def build(arguments: Arguments) -> Built:
-    """The host of an embedding model, in its worker. Raises ModelError as loading does."""
+    """The host of an embedding model, in its worker. Raises ModelError as loading does, ModelTooLarge before it."""
+    _check_room(arguments["address"])  # before torch is here
     from qrag_lib.models.embedding import open_embedding
 
     embedding = open_embedding(
@@ -128,6 +135,22 @@ def build(arguments: Arguments) -> Built:
 def smaller(arguments: Arguments, reason: Reason) -> Arguments | None:
     """None: there is no smaller way to load an embedding model."""
     return None
+
+
+def _check_room(address: str) -> None:
+    from qrag_lib.models.checkpoint import find_model, weights_of
+    from qrag_lib.models.recipe import read_recipe
+
+    folder = find_model(address)
+    need = PROCESS_BYTES + sum(path.stat().st_size for path in weights_of(read_recipe(folder).transformer))
+    there = available_memory().available + resident_bytes()
+    if there < need:
+        raise ModelTooLarge(
+            _("the embedding model {address} needs {need} of memory, and {there} are there").format(
+                address=address, need=show.size(need), there=show.size(there)
+            ),
+            hint=_("close other programs, or raise the memory limit; --mode lexical searches without it"),
+        )
 
 
 def _batches(texts: Sequence[str]) -> Iterator[list[str]]:

@@ -46,8 +46,11 @@ class Running:
 def running(root: Path) -> list[Running]:
     """The workers of this user below `root`; the dead are left out."""
     folder = place.found_folder(root)
-    if folder is None:
-        return []
+    return inside(folder) if folder else []
+
+
+def inside(folder: Path) -> list[Running]:
+    """The workers of a private folder; the dead are left out."""
     living = [note for note in place.notes(folder) if hold.is_held(place.lock_path(folder, note.key))]
     states = [_asked(folder, note, "status", _ANSWER_S) or {} for note in living]
     return [
@@ -75,6 +78,12 @@ def stop_workers(root: Path, *, wait_s: float = 5.0) -> list[int]:
         stopped.append(note.pid)
     sweep(folder)
     return stopped
+
+
+def dismiss(folder: Path, note: place.Note, *, wait_s: float = 5.0) -> bool:
+    """Let a worker end once nobody asks it: it is found no more. Whether it has ended within `wait_s`."""
+    place.note_path(folder, note.key, note.pid).unlink(missing_ok=True)
+    return _let_go(folder, note.key, wait_s)
 
 
 def sweep(folder: Path) -> None:
