@@ -12,9 +12,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import torch
 
 from qrag_lib.errors import GenerationFailed, ModelDamaged
 from qrag_lib.models.offload.cut import spread
+from qrag_lib.models.offload.pace import Pace
 from qrag_lib.models.offload.reading import PAGE, WeightsFile, room_for
 from qrag_lib.models.offload.ring import Block
 from qrag_lib.models.offload.stream import WeightStream, measure_bandwidth
@@ -287,6 +289,36 @@ def test_the_bandwidth_of_a_file_or_folder_is_measured(path: Path) -> None:
     path.write_bytes(b"")
     with pytest.raises(ModelDamaged, match="no byte"):
         measure_bandwidth(path, 0.05)
+
+
+def test_one_thread_computes_while_the_disk_is_slower_than_it(path: Path) -> None:
+    pace = Pace(streamed(path))
+    for _pass in range(3):
+        pace.judge(lasted=1.0, waited=0.5)
+    assert pace.alone
+
+
+@pytest.mark.parametrize(("with_all", "alone"), [(0.6, False), (1.2, True)])
+def test_all_threads_are_tried_once_where_one_is_the_bottleneck(path: Path, with_all: float, alone: bool) -> None:
+    pace = Pace(streamed(path))
+    pace.judge(lasted=1.0, waited=0.0)
+    assert not pace.alone
+    for _pass in range(3):
+        pace.judge(lasted=with_all, waited=0.0)
+    assert pace.alone == alone
+
+
+def test_the_threads_of_the_process_are_as_before_whatever_ends_a_pass(path: Path) -> None:
+    before, seen, pace = torch.get_num_threads(), [], Pace(streamed(path))
+    torch.set_num_threads(3)
+    try:
+        pace.run(lambda: seen.append(torch.get_num_threads()), n_tokens=1)
+        pace.run(lambda: seen.append(torch.get_num_threads()), n_tokens=17)
+        with pytest.raises(ZeroDivisionError):
+            pace.run(lambda: 1 // 0, n_tokens=1)
+        assert (seen, torch.get_num_threads()) == ([1, 3], 3)
+    finally:
+        torch.set_num_threads(before)
 
 
 def test_residents_are_spread_evenly_and_keep_to_their_budget() -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from qrag_lib.errors import ModelRefused
 from qrag_lib.i18n import _
+from qrag_lib.models.offload.pace import Pace
 from qrag_lib.models.offload.stream import WeightStream
 
 if TYPE_CHECKING:
@@ -55,11 +56,17 @@ class StreamedModel:
 
 def make_streamed(model: PreTrainedModel, stream: WeightStream) -> None:
     """Give the model its stream, and the manners of StreamedModel."""
-    architecture = type(model)
+    architecture, pace = type(model), Pace(stream)
 
     @functools.wraps(architecture.forward)  # generate reads the signature
     def forward(self: Any, *args: Any, **kwargs: Any) -> Any:
-        return self.stream.in_a_pass(lambda: architecture.forward(self, *args, **kwargs))
+        tokens = args[0] if args else kwargs.get("input_ids", kwargs.get("inputs_embeds"))
+        n_tokens = 0 if tokens is None else tokens.shape[0] * tokens.shape[1]
+
+        def work() -> Any:
+            return architecture.forward(self, *args, **kwargs)
+
+        return self.stream.in_a_pass(lambda: pace.run(work, n_tokens))
 
     name = f"Streamed{architecture.__name__}"
     model.__class__ = type(name, (StreamedModel, architecture), {"forward": forward})
