@@ -14,6 +14,7 @@ from qrag_lib.errors import GenerationFailed
 from qrag_lib.models.generation import Generation, Sampling
 from qrag_lib.rag.answerer import AHEAD, Ahead
 from qrag_lib.rag.question_sets import Question, QuestionSet
+from qrag_lib.settings import load_settings
 from qrag_lib.types import Answer
 from qrag_lib.workspace import Workspace
 
@@ -80,7 +81,10 @@ def test_an_evaluation_asks_the_model_for_several_answers_at_once() -> None:
 
 def test_a_streamed_model_answers_a_batch_in_a_worker(tmp_path: Path) -> None:
     folder = make_tiny_llm(tmp_path / "model")
-    answers = small_workspace().ask_many(QUESTIONS, llm=f"offload:{folder}")
+    settings = load_settings(tmp_path / "w", models_cache=tmp_path / "models", worker_idle_s=2.0)
+    with Workspace.open(tmp_path / "w", settings=settings) as workspace:
+        workspace.ingest([{"id": "b", "text": "A biblioteca abre às oito horas."}])
+        answers = workspace.ask_many(QUESTIONS, llm=f"offload:{folder}")
     assert [answer.failure for answer in answers] == [""] * 3
     assert all(answer.draft for answer in answers)
 
