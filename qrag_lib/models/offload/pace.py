@@ -18,9 +18,9 @@ T = TypeVar("T")
 class Pace:
     """Threads that meet at the end of every block keep each other and the readers waiting.
 
-    Measured on two cores that others used too, disk at 1.9 GB/s: with two threads a pass read at 0.4 of
-    the disk's bandwidth, with one at 1.0. Where one thread is the bottleneck, as with a disk of 7 GB/s,
-    all are tried once, and kept if they are faster.
+    Measured on two cores that others used too, disk at 1.9 GB/s: with two threads throughout a pass read at
+    0.28 to 0.61 of the disk's bandwidth, so paced at 0.72 to 0.77. Where one thread is the bottleneck, as with
+    a disk of 7 GB/s, all are tried once, and kept if they are faster.
     """
 
     def __init__(self, stream: WeightStream) -> None:
