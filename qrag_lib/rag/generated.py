@@ -8,13 +8,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
-from qrag_lib.errors import GenerationFailed, QragError, SettingsError
+from qrag_lib.errors import GenerationFailed, ModelError, QragError, SettingsError
 from qrag_lib.i18n import _, ngettext
 from qrag_lib.language import sentences
 from qrag_lib.rag.alignment import Support, align
 from qrag_lib.rag.answer import Encoder, ask, cite
 from qrag_lib.rag.asking import Question
-from qrag_lib.rag.evidence import candidates
+from qrag_lib.rag.evidence import Candidate, candidates
 from qrag_lib.rag.live import OnText
 from qrag_lib.rag.prompting import assemble, says_unknown
 from qrag_lib.rag.writers import Writer
@@ -142,18 +142,29 @@ def _checked(
         return _instead(quoted, name, replace(draft, error=GenerationFailed(_("it wrote nothing"))))
     mine = replace(quoted, generator=name, writing=draft.writing, draft=draft.text)
     sources = candidates(hits.hits, texts, quoted.language)
-    supports = align(written, Question(quoted.question, quoted.language), sources, embedding)
+    supports, without = _aligned(written, Question(quoted.question, quoted.language), sources, embedding)
     spoken_for, citations = _cited(written, supports, texts)
     if says_unknown(said) and not spoken_for[0].supported:
-        return _refused(mine, _("{model} found no answer in the passages.").format(model=name))
+        return _refused(mine, _("{model} found no answer in the passages.").format(model=name) + without)
     if not citations:
         note = ngettext(
             "{model} wrote {n} sentence, and nothing in the documents supports it.",
             "{model} wrote {n} sentences, and nothing in the documents supports them.",
             len(written),
         )
-        return _refused(mine, note.format(model=name, n=len(written)))
-    return replace(mine, sentences=spoken_for, citations=citations, refused=False, note="")
+        return _refused(mine, note.format(model=name, n=len(written)) + without)
+    return replace(mine, sentences=spoken_for, citations=citations, refused=False, note=without.strip())
+
+
+def _aligned(
+    written: Sequence[str], question: Question, sources: Sequence[Candidate], embedding: Encoder | None
+) -> tuple[list[Support], str]:
+    """What supports each sentence; by words alone where the memory no longer holds the embedder, and then that said."""
+    try:
+        return align(written, question, sources, embedding), ""
+    except ModelError as error:
+        without = _("They were compared by words alone: {reason}.").format(reason=error.message.rstrip("."))
+        return align(written, question, sources), f" {without}"
 
 
 def _cited(

@@ -11,7 +11,7 @@ from qrag_lib.models.worker.registry import dismiss, inside
 
 WORKER_BYTES: Final = 600_000_000  # measured: 390 MB with an embedding model, 460 with a 7B model read from disk
 SHORT_BYTES: Final = 2 * WORKER_BYTES  # below which no model is loaded in the process that asks
-_SETTLED_S = 5.0  # a worker that has told its last word is busy for a moment more
+_SETTLED_S = 2.0  # a worker that has told its last word is busy for a moment more
 _RETRY_S = 0.05
 
 
