@@ -6,6 +6,7 @@ import io
 import os
 import pickle
 import zipfile
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -115,3 +116,34 @@ def test_no_change_of_the_pickle_escapes_as_anything_but_a_model_error(
     except ModelError:
         return
     assert all(len(bytes_at(place)) == place.n_bytes for place in places.values())
+
+
+@settings(max_examples=120, deadline=None)
+@given(at=st.floats(0, 1, exclude_max=True), value=st.integers(0, 255))
+def test_no_change_of_the_archive_escapes_as_anything_but_a_model_error(
+    tmp_path_factory: pytest.TempPathFactory, at: float, value: int
+) -> None:
+    folder = tmp_path_factory.mktemp("changed")
+    content = bytearray((saved(folder, {"a": torch.zeros(2)}) / "pytorch_model.bin").read_bytes())
+    content[int(at * len(content))] = value
+    (folder / "pytorch_model.bin").write_bytes(content)
+    with suppress(ModelError):
+        open_weights(folder)
+
+
+def test_an_archive_whose_records_are_called_encrypted_is_damaged(tmp_path: Path) -> None:
+    path = saved(tmp_path, {"a": torch.zeros(2)}) / "pytorch_model.bin"
+    content = bytearray(path.read_bytes())
+    for signature, at in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
+        content[content.index(signature) + at] |= 1
+    path.write_bytes(content)
+    with pytest.raises(ModelDamaged, match="encrypted"):
+        open_weights(tmp_path)
+
+
+def test_a_reference_whose_text_would_have_no_end_is_refused(tmp_path: Path) -> None:
+    twice = b"".join(b"h\x00h\x00\x86q\x00" for _n in range(60))  # a pair of what the last step made
+    with zipfile.ZipFile(tmp_path / "pytorch_model.bin", "w") as archive:
+        archive.writestr("m/data.pkl", b"\x80\x02)q\x00" + twice + b"(h\x00NNNNtQ.")
+    with pytest.raises(ModelRefused, match="asks for tuple"):
+        open_weights(tmp_path)

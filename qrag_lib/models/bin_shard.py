@@ -18,7 +18,9 @@ from qrag_lib.i18n import _
 from qrag_lib.models.place import ITEM_BYTES, Place, check_fits, damaged
 from qrag_lib.models.tensor_table import Part, Unknown, replay
 
-MAX_PICKLE_BYTES = 64 * 2**20  # a 7B model's has 40 thousand
+MAX_PICKLE_BYTES = 4 * 2**20  # a 7B model's has 40 thousand; each byte may become an object of 64
+# what zipfile raises for directories that a fault or a hand has changed; RuntimeError: an "encrypted" record
+_BAD_ZIP = (zipfile.BadZipFile, OSError, EOFError, struct.error, ValueError, RuntimeError)
 
 
 def read_bin_shard(path: Path) -> dict[str, Place]:
@@ -34,7 +36,7 @@ def read_bin_shard(path: Path) -> dict[str, Place]:
             _check_byte_order(path, archive, records.get(f"{root}/byteorder"))
             size = os.fstat(file.fileno()).st_size
             return {name: _place(path, file, records, root, name, part, size) for name, part in table.items()}
-    except (zipfile.BadZipFile, OSError, struct.error) as error:
+    except _BAD_ZIP as error:
         raise _not_an_archive(path, error) from error
 
 
@@ -46,7 +48,7 @@ def _not_an_archive(path: Path, error: Exception) -> Exception:
     except OSError:
         begins = b""
     if begins in (b"", b"PK\x03\x04"):
-        return damaged(path, str(error))
+        return damaged(path, str(error) or type(error).__name__)
     return ModelRefused(
         _("{path} is not a zip archive of torch.save").format(path=path),
         hint=_("it is of torch before 1.6 or another pickle, which could run code: convert it to safetensors"),

@@ -145,7 +145,8 @@ def _row_major(shape: tuple[int, ...], stride: tuple[int, ...]) -> bool:
 def _storage(stack: list[Any]) -> None:
     kind, storage, key, _location, _count = stack.pop()
     if kind != "storage" or not isinstance(key, str) or storage.name not in _STORAGES:
-        raise Unknown(str(getattr(storage, "name", kind))[:80])
+        named = getattr(storage, "name", kind)
+        raise Unknown(named[:80] if isinstance(named, str) else type(named).__name__)  # its text may have no end
     stack.append(Storage(_STORAGES[storage.name], key))
 
 
