@@ -221,6 +221,7 @@ def test_a_giant_tokenizer_is_refused_unread(tmp_path: Path) -> None:
 
 # --- chat templates -----------------------------------------------------------------------------
 
+NESTED = "{% set a = ['xxxxxxxxxx'] %}" + "{% set a = [a, a, a, a, a, a, a, a, a, a] %}" * 12
 HOSTILE = {
     "code": "{{ ''.__class__.__mro__[1].__subclasses__() }}",
     "import": "{% import 'x' as y %}",
@@ -244,6 +245,18 @@ HOSTILE = {
     "{% set ns.x = ns.x|list|join(ns.x) %}{% endfor %}",
     "macro": "{% macro m(n) %}{{ m(n) }}{% endmacro %}{{ m(1) }}",
     "output": "{% for i in range(99999) %}" + "x" * 1000 + "{% endfor %}",
+    "nested": NESTED + "{{ a }}",
+    "nested as text": NESTED + "{{ a|string|length }}",
+    "nested as json": NESTED + "{{ a|tojson|length }}",
+    "nested and joined": NESTED + "{{ (a ~ 'x')|length }}",
+    "nested and compared": NESTED + NESTED.replace(" a", " b").replace("[a", "[b") + "{{ a == b }}",
+    "nested by plus": "{% set a = ['x'] %}" + "{% set a = [a + a] %}" * 40 + "{{ a }}",
+    "nested in names": "{% set a = namespace() %}"
+    + "{% set b = namespace() %}{% set b.x = [a, a] %}{% set a = b %}" * 40
+    + "{{ a }}{{ raise_exception('it is short') }}",
+    "compared in a loop": "{% set ns = namespace(x='a') %}"
+    "{% for i in range(20) %}{% set ns.x = ns.x ~ ns.x %}{% endfor %}"
+    "{% for i in range(9999) %}{% if ns.x in ns.x %}{% endif %}{% endfor %}",
     "syntax": "{% for %}",
     "unknown filter": "{{ 1|nothing }}",
     "own words": "{{ raise_exception('only two roles') }}",

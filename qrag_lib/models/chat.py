@@ -10,6 +10,7 @@ from typing import Any
 from jinja2 import TemplateError, nodes
 from jinja2.exceptions import SecurityError
 from jinja2.sandbox import ImmutableSandboxedEnvironment
+from jinja2.utils import Namespace
 from jinja2.visitor import NodeTransformer
 
 from qrag_lib.errors import ModelRefused
@@ -37,6 +38,11 @@ METHODS = (
     *("append", "capitalize", "count", "endswith", "find", "get", "index", "items", "isdigit", "isspace", "join"),
     *("keys", "lower", "lstrip", "removeprefix", "removesuffix", "replace", "rfind", "rsplit", "rstrip", "split"),
     *("splitlines", "startswith", "strip", "title", "upper", "values"),
+)
+# filters that write out all that a value holds, or compare it; the others look at its first level
+WHOLE = frozenset(
+    ["capitalize", "count", "e", "escape", "index", "join", "joined", "lower", "replace", "safe", "sort", "string"]
+    + ["title", "tojson", "trim", "unique", "upper", "weighed"]
 )
 
 
@@ -92,12 +98,14 @@ class _Sandbox(ImmutableSandboxedEnvironment):
     def __init__(self, limit: int) -> None:
         super().__init__(trim_blocks=True, lstrip_blocks=True, extensions=["jinja2.ext.loopcontrols"])
         self.left = limit
+        self.finalize = self._weighed
         kept: dict[str, Callable[..., Any]] = {name: self.filters[name] for name in FILTERS}
         self.filters.clear()
         self.filters.update({name: self._costed(name, function) for name, function in kept.items()})
         self.filters["tojson"] = self._costed("tojson", _as_json)
         self.filters["joined"] = self._costed("joined", lambda parts: "".join(map(str, parts)))
-        self.globals = {"range": self._range, "raise_exception": _raise, "namespace": self.globals["namespace"]}
+        self.filters["weighed"] = self._weighed
+        self.globals = {"range": self._range, "raise_exception": _raise, "namespace": _Names}
         self.globals["step"] = lambda: None  # a call of it is counted like any other
 
     def spend(self, n: int) -> None:
@@ -132,7 +140,7 @@ class _Sandbox(ImmutableSandboxedEnvironment):
         numbers = isinstance(left, (int, float)) and isinstance(right, (int, float))
         if operator != "+" and not (numbers and _small(operator, left, right)):
             raise SecurityError(_("it uses {operator} on more than small numbers").format(operator=operator))
-        self.spend(1 if numbers else _size(left) + _size(right))
+        self.spend(1 if numbers else _held(left) + _held(right))
         return super().call_binop(context, operator, left, right)
 
     def _parse(self, source: str, name: str | None, filename: str | None) -> nodes.Template:
@@ -147,14 +155,29 @@ class _Sandbox(ImmutableSandboxedEnvironment):
 
         return costed
 
+    def _weighed(self, value: Any) -> Any:
+        """The value, paid for by all that it holds."""
+        self.spend(_held(value))
+        return value
+
     def _range(self, *bounds: int) -> range:
         numbers = range(*bounds)
         self.spend(len(numbers))
         return numbers
 
 
+class _Names(Namespace):
+    """A namespace that does not write out what it holds."""
+
+    def __repr__(self) -> str:
+        return "<namespace>"
+
+
 class _Metered(NodeTransformer):
-    """Makes each loop count its steps, and `~` a filter, which can be counted."""
+    """Makes each loop count its steps, `~` a filter, which can be counted, and lists and comparisons be paid for.
+
+    A list may name another ten times, and that one a third: what is written in a line can hold more than memory.
+    """
 
     def visit_For(self, node: nodes.For, *args: Any, **kwargs: Any) -> nodes.For:
         self.generic_visit(node, *args, **kwargs)
@@ -164,6 +187,27 @@ class _Metered(NodeTransformer):
     def visit_Concat(self, node: nodes.Concat, *args: Any, **kwargs: Any) -> nodes.Filter:
         self.generic_visit(node, *args, **kwargs)
         return nodes.Filter(nodes.List(node.nodes), "joined", [], [], None, None)
+
+    def visit_List(self, node: nodes.List, *args: Any, **kwargs: Any) -> nodes.Expr:
+        self.generic_visit(node, *args, **kwargs)
+        return _paid(node)
+
+    def visit_Dict(self, node: nodes.Dict, *args: Any, **kwargs: Any) -> nodes.Expr:
+        self.generic_visit(node, *args, **kwargs)
+        return _paid(node)
+
+    def visit_Tuple(self, node: nodes.Tuple, *args: Any, **kwargs: Any) -> nodes.Expr:
+        self.generic_visit(node, *args, **kwargs)
+        return _paid(node) if node.ctx == "load" else node
+
+    def visit_Compare(self, node: nodes.Compare, *args: Any, **kwargs: Any) -> nodes.Compare:
+        self.generic_visit(node, *args, **kwargs)
+        operands = [nodes.Operand(each.op, _paid(each.expr)) for each in node.ops]
+        return nodes.Compare(_paid(node.expr), operands)
+
+
+def _paid(node: nodes.Expr) -> nodes.Expr:
+    return node if isinstance(node, nodes.Const) else nodes.Filter(node, "weighed", [], [], None, None)
 
 
 def _small(operator: str, left: float, right: float) -> bool:
@@ -178,7 +222,7 @@ def _size(value: Any) -> int:
 
 def _most(name: str, values: Sequence[Any]) -> int:
     """Characters or things that a filter or method can make of these at most, roughly."""
-    sizes = [_depth(value) + 1 for value in values]
+    sizes = [(_held(value) if name in WHOLE else _depth(value)) + 1 for value in values]
     if name in ("replace", "join"):
         product = 1
         for size in sizes:
@@ -193,6 +237,22 @@ def _depth(value: Any) -> int:
     if isinstance(value, (list, tuple)):
         return sum(_size(held) for held in value)
     return _size(value)
+
+
+def _held(value: Any) -> int:
+    """Characters and things in a value, at every depth, each as often as it would be written out."""
+    sizes: dict[int, int] = {}
+    waiting = [value]
+    while waiting:
+        last = waiting[-1]
+        below = [*last.keys(), *last.values()] if isinstance(last, dict) else last
+        if id(last) in sizes or not isinstance(below, (list, tuple)):
+            sizes.setdefault(id(waiting.pop()), _size(last))
+        elif missing := [each for each in below if id(each) not in sizes]:
+            waiting += missing
+        else:
+            sizes[id(waiting.pop())] = 1 + sum(sizes[id(each)] for each in below)
+    return sizes[id(value)]
 
 
 def _as_json(value: Any, **options: Any) -> str:
