@@ -42,8 +42,7 @@ METHODS = (
 # filters that write out all that a value holds, or compare it; the others look at its first level
 WHOLE = frozenset(
     ["capitalize", "count", "e", "escape", "index", "join", "joined", "lower", "replace", "safe", "sort", "string"]
-    + ["title", "tojson", "trim", "unique", "upper", "weighed"]
-)
+) | {"title", "tojson", "trim", "unique", "upper", "weighed"}
 
 
 def render_chat(
