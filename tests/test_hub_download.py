@@ -25,6 +25,7 @@ from qrag_lib.models.hub.layout import Repository, find
 from qrag_lib.models.intake import check_llm_folder
 
 QUICK = Patience(tries=3, wait_s=0.01, silence_s=1.0)
+STRANGE = b'{"sha": "%s", "siblings": ["x"]}' % (b"0" * 40)
 A, B = "model-00001-of-00002.safetensors", "model-00002-of-00002.safetensors"
 
 
@@ -208,6 +209,15 @@ def test_a_server_without_ranges_begins_again(server: HubServer, hub: Hub, tmp_p
     assert same(server, download(hub, Wanted(MODEL), tmp_path), A, B)
 
 
+def test_a_server_without_ranges_whose_line_always_breaks_is_given_up(
+    server: HubServer, hub: Hub, tmp_path: Path
+) -> None:
+    server.faults.cut[A], server.faults.ranges = [100_000] * 99, False
+    with pytest.raises(ModelUnavailable, match="does not answer"):
+        download(hub, Wanted(MODEL), tmp_path)
+    assert len([each for each in server.asked if each.name == A]) == QUICK.tries
+
+
 def test_a_line_cut_in_the_little_files_is_taken_up_too(server: HubServer, hub: Hub, tmp_path: Path) -> None:
     server.faults.cut["tokenizer.json"] = [0, 0]
     assert same(server, download(hub, Wanted(MODEL), tmp_path), "tokenizer.json")
@@ -345,7 +355,7 @@ def test_a_gated_model_needs_a_token_that_goes_nowhere_else(server: HubServer, t
 
 
 @pytest.mark.parametrize(
-    "answer", [b"[]", b"{}", b"<html>", b'{"sha": 7, "siblings": []}', b'{"sha":"x","siblings":1}']
+    "answer", [b"[]", b"{}", b"<html>", b'{"sha": 7, "siblings": []}', b'{"sha":"x","siblings":1}', STRANGE]
 )
 def test_a_hub_that_answers_nonsense_is_refused(server: HubServer, hub: Hub, tmp_path: Path, answer: bytes) -> None:
     server.faults.listing = answer

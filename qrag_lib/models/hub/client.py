@@ -96,7 +96,7 @@ class Hub:
         found = self._patiently(lambda: self._json(url, model))
         try:
             return Listing(model, _commit(found["sha"]), tuple(_files(found["siblings"])))
-        except (KeyError, TypeError, ValueError) as error:
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise ModelRefused(_("{url} answers with something else than a model").format(url=url)) from error
 
     def fetch(self, listing: Listing, file: RemoteFile, start: int = 0) -> Iterator[tuple[int, bytes]]:
@@ -104,11 +104,13 @@ class Hub:
 
         A server that cannot go on in the middle begins again at 0.
         """
-        at, failures = start, 0
+        at, furthest, failures = start, start, 0
         while at < file.n_bytes:
             try:
                 for place, block in self._blocks(listing, file, at):
-                    at, failures = place + len(block), 0
+                    at = place + len(block)
+                    if at > furthest:  # what comes a second time is no progress
+                        furthest, failures = at, 0
                     yield place, block
                 if at < file.n_bytes:
                     raise Trouble(_("the line was cut"))
@@ -234,7 +236,7 @@ def _place(response: Any, start: int, file: RemoteFile) -> int:
 
 def _retry_after(response: Any) -> float:
     text = response.headers.get("retry-after", "")
-    return float(text) if text.isdigit() else 0.0
+    return float(text) if text.isascii() and text.isdigit() else 0.0
 
 
 def _parsed(content: bytes, url: str) -> Any:
