@@ -165,3 +165,10 @@ def test_an_address_without_a_place_is_not_the_present_folder(tiny: Path, monkey
 def test_a_hub_name_that_was_not_fetched_is_not_found(tmp_path: Path) -> None:
     with pytest.raises(NotFound, match="deepseek-ai/deepseek-llm-7b-chat"):
         plan_address("offload:deepseek-ai/deepseek-llm-7b-chat", Settings(workspace=tmp_path))
+
+
+def test_a_configuration_nested_without_end_is_passed_over(chosen: Chooser, tmp_path: Path) -> None:
+    folder = tmp_path / "models_cache" / "deep"
+    folder.mkdir(parents=True)
+    (folder / "config.json").write_text("[" * 100_000)
+    assert chosen(8 * GIB)[0] == "extractive:"

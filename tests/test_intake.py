@@ -104,6 +104,12 @@ def test_code_and_pickles_are_refused(folder: Path, name: str) -> None:
     refuses(folder, "code|torch's format")
 
 
+def test_a_pipe_is_refused_unread(folder: Path) -> None:
+    os.mkfifo(folder / "notes.json")
+    with pytest.raises(ModelRefused, match="it is no file"):
+        check_llm_folder(folder)
+
+
 def test_an_adapter_that_leads_to_another_model_is_refused(folder: Path) -> None:
     put(folder / "adapter_config.json", base_model_name_or_path="someone/else")
     refuses(folder, "sends the loader to another model")

@@ -145,5 +145,5 @@ def read_json(path: Path) -> Any:
     """The content of a JSON file of a model. Raises ModelError where it is not JSON."""
     try:
         return json.loads(path.read_text("utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise ModelError(_("{path} cannot be read: {error}").format(path=path, error=error)) from error

@@ -149,6 +149,8 @@ def _files(folder: Path) -> Iterator[Path]:
 def _check_file(folder: Path, path: Path) -> None:
     if path.is_symlink():
         _check_link(folder, path)
+    if path.exists() and not path.is_file() and not path.is_dir():
+        raise refused(path, _("it is no file"))  # a pipe would be waited for without end
     if path.suffix.lower() in CODE_ENDINGS | PICKLE_ENDINGS:
         raise refused(path, _("it is code or a pickle, which can run code"))
     if path.suffix == ".bin" and not path.name.startswith("pytorch_model"):
