@@ -72,6 +72,8 @@ def test_an_embedding_model_in_a_worker_gives_the_same_bits(tiny_model: Path, tm
         assert (there.encode(texts) == here.encode(texts)).all()
         assert (there.encode(["o prazo?"], kind="query") == here.encode(["o prazo?"], kind="query")).all()
         assert there.token_spans_many(texts) == here.token_spans_many(texts)
+        book = "um prazo de trinta dias " * 20_000  # whose word pieces fill several messages of a prompt's length
+        assert there.token_spans(book) == here.token_spans(book)
         known = (there.model_id, there.dimensions, there.max_tokens, there.overhead_tokens)
         assert known == (here.model_id, here.dimensions, here.max_tokens, here.overhead_tokens)
         with pytest.raises(errors.GenerationFailed, match="writes nothing"):

@@ -13,6 +13,7 @@ from typing import Any
 from qrag_lib import errors
 from qrag_lib.models.generation import Generation, Message, Sampling
 from qrag_lib.models.worker.factories import Built, Factory
+from qrag_lib.models.worker.protocol import MAX_LINE
 from qrag_lib.models.worker.server import main
 from qrag_lib.models.worker.start import Program
 
@@ -69,6 +70,8 @@ class Words:
             raise MemoryError("no more")
         if word == "MAP" and self.arguments.get("map") != "disk":
             raise ValueError("Please provide an `offload_folder`")
+        if word == "LONG":
+            raise ValueError("x" * MAX_LINE)
         if word == "BUG":
             raise KeyError("a bug")
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 FACTORY = "embedding"
 PROCESS_BYTES = 290_000_000  # of the worker beside the weights, measured with MiniLM after 40 long sentences
-_BATCH_TEXTS, _BATCH_CHARACTERS = 256, 500_000  # of one message
+_BATCH_TEXTS, _BATCH_CHARACTERS = 256, 200_000  # of one message
 Kind = Literal["passage", "query"]
 
 

@@ -31,7 +31,7 @@ from qrag_lib.i18n import _
 from qrag_lib.models.generation import Generation, Sampling
 
 VERSION = 1
-MAX_LINE = 4 * 2**20  # bytes; a prompt of 4,096 tokens is some 20 kB
+MAX_LINE = 64 * 2**20  # bytes; a prompt of 4,096 tokens is some 20 kB, the word pieces of a long book 20 MB
 SEND_S = 30.0  # a client that takes nothing for so long is gone
 
 
@@ -45,7 +45,7 @@ class Line:
     def __init__(self, connection: socket.socket) -> None:
         connection.settimeout(SEND_S)
         self.connection = connection
-        self._rest = b""
+        self._rest = bytearray()
         self._sending = threading.Lock()
 
     def send(self, message: Mapping[str, object]) -> None:
@@ -63,13 +63,15 @@ class Line:
         for a line that is too long or no JSON object.
         """
         end = time.monotonic() + wait_s
-        while b"\n" not in self._rest:
-            if len(self._rest) > MAX_LINE:
+        seen = 0
+        while (at := self._rest.find(b"\n", seen)) < 0:
+            if (seen := len(self._rest)) > MAX_LINE:
                 raise ProtocolError(_("a line is longer than {limit} bytes").format(limit=MAX_LINE))
             if not self.readable(end - time.monotonic()):
                 raise TimeoutError(_("no reply for {seconds:g} s").format(seconds=wait_s))
             self._rest += self._more()
-        line, _newline, self._rest = self._rest.partition(b"\n")
+        line = bytes(self._rest[:at])
+        del self._rest[: at + 1]
         return _object(line)
 
     def readable(self, wait_s: float) -> bool:

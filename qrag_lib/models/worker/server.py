@@ -27,7 +27,7 @@ from qrag_lib.models.generation import Generation
 from qrag_lib.models.worker import deaths, hold, place, process
 from qrag_lib.models.worker.factories import Factory, build
 from qrag_lib.models.worker.listening import is_ours, listen
-from qrag_lib.models.worker.protocol import Line, error_message, generation_message, sampling_of
+from qrag_lib.models.worker.protocol import Line, ProtocolError, error_message, generation_message, sampling_of
 from qrag_lib.models.worker.recovery import reason_of
 from qrag_lib.models.worker.sessions import Hosted, Job, Session
 
@@ -194,7 +194,10 @@ class Server(Hosted):
             self.withdraw()
             self.ending.set()
         with suppress(OSError):
-            job.line.send(reply)
+            try:
+                job.line.send(reply)
+            except ProtocolError as error:  # too long to be sent
+                job.line.send(error_message(error))
         self.last = time.monotonic()
         job.done.set()
         process.trim()
