@@ -18,7 +18,7 @@ from worker_kernel import LONG, TEN, lives, person, pid_of, said, until, written
 from qrag_lib import errors
 from qrag_lib.cli import main
 from qrag_lib.models.generation import Engine, Message, Sampling
-from qrag_lib.models.worker import place
+from qrag_lib.models.worker import hold, place
 from qrag_lib.models.worker.client import WorkerEngine, open_worker
 from qrag_lib.models.worker.factories import FACTORIES, build
 from qrag_lib.models.worker.registry import running, stop_workers
@@ -64,6 +64,8 @@ def test_errors_of_the_engine_are_errors_here(hosted: Callable[..., WorkerEngine
         written(engine, "w " * 65)
     with pytest.raises(errors.GenerationFailed, match="KeyError: 'a bug'"):
         written(engine, "BUG")
+    with pytest.raises(ValueError, match="a message of"):
+        written(engine, "LONG")
     assert written(engine, "a")[0][0] == "a "
 
 
@@ -225,6 +227,15 @@ def test_a_worker_that_hangs_is_killed_by_stop(hosted: Callable[..., WorkerEngin
     os.kill(pid, signal.SIGSTOP)
     assert stop_workers(tmp_path, wait_s=0.2) == [pid]
     assert not lives(pid)
+
+
+def test_a_process_that_only_has_the_number_of_a_worker_is_not_killed(tmp_path: Path) -> None:
+    folder = place.private_folder(tmp_path)
+    place.Note("0123456789", os.getpid(), f"unix:{folder}/elsewhere.sock", "t", "words", {}, 0, 0.0).write(folder)
+    lock = hold.take(place.lock_path(folder, "0123456789"))  # as held from another container
+    assert lock is not None
+    assert stop_workers(tmp_path, wait_s=0.1) == []
+    os.close(lock)
 
 
 def test_stopping_ends_a_text_that_is_being_written(hosted: Callable[..., WorkerEngine], tmp_path: Path) -> None:

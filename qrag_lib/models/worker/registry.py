@@ -72,6 +72,8 @@ def stop_workers(root: Path, *, wait_s: float = 5.0) -> list[int]:
     for note in list(place.notes(folder)):
         _asked(folder, note, "shutdown", wait_s)
         if not _let_go(folder, note.key, wait_s):
+            if not _is_worker(note):
+                continue  # of another machine or container that shares the folder: its number means nothing here
             with suppress(ProcessLookupError):
                 os.kill(note.pid, signal.SIGTERM if sys.platform == "win32" else signal.SIGKILL)
             _let_go(folder, note.key, wait_s)
@@ -99,6 +101,14 @@ def sweep(folder: Path) -> None:
             if time.time() - log.stat().st_mtime > _LOG_DAYS * 86_400:
                 log.unlink()
         os.close(lock)
+
+
+def _is_worker(note: place.Note) -> bool:
+    """Whether the process of that number is the one that wrote the note, as far as the system tells."""
+    try:
+        return note.key.encode() in Path(f"/proc/{note.pid}/cmdline").read_bytes()
+    except OSError:
+        return sys.platform != "linux"
 
 
 def _let_go(folder: Path, key: str, wait_s: float) -> bool:
