@@ -8,7 +8,9 @@ import os
 import random
 import signal
 import threading
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -235,6 +237,18 @@ def test_direct_reading_that_opens_and_then_fails_goes_on_through_the_cache(path
     assert not file.direct
 
 
+def test_threads_that_find_out_together_that_direct_reading_fails_all_go_on(path: Path, content: bytes) -> None:
+    if not WeightsFile(path).direct:
+        pytest.skip("root may mount a file system without O_DIRECT here")
+    memories = [memoryview(bytearray(2 * room_for(SIZE))) for _n in range(4)]
+    odd = [m[next(i for i in range(PAGE) if _address(m[i:]) % 512 == 1) :] for m in memories]
+    with ThreadPoolExecutor(len(odd)) as pool:
+        for _round in range(100):
+            file = WeightsFile(path)
+            begins = list(pool.map(lambda into, file=file: file.read(77, SIZE, into)[0], odd))
+            assert all(into[at : at + SIZE] == block(content, 0) for into, at in zip(odd, begins, strict=True))
+
+
 def _address(memory: memoryview) -> int:
     import ctypes
 
@@ -282,6 +296,27 @@ def test_a_closed_stream_says_so(path: Path) -> None:
     stream.close()
     with pytest.raises(GenerationFailed, match="closed"):
         held(stream, 0)
+
+
+def test_a_stream_that_is_closed_while_a_thread_waits_for_its_block_lets_it_go(path: Path) -> None:
+    answers = threading.Event()
+
+    class Stuck(WeightsFile):
+        def read(self, offset: int, n_bytes: int, into: memoryview) -> tuple[int, int]:
+            answers.wait()
+            return super().read(offset, n_bytes, into)
+
+    stream = WeightStream([Block(Stuck(path), 0, SIZE)])
+    with ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(held, stream, 0)
+        try:
+            while not stream._ring.readers:
+                time.sleep(0.01)
+            stream.close()
+            with pytest.raises(GenerationFailed, match="closed"):
+                waiting.result(20)
+        finally:
+            answers.set()
 
 
 def test_the_bandwidth_of_a_file_or_folder_is_measured(path: Path) -> None:

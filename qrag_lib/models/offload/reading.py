@@ -49,13 +49,14 @@ class WeightsFile:
         into: at least `room_for(n_bytes)` bytes from the beginning of a page; of a cached file, `n_bytes`.
         Raises ModelDamaged where the file ends too early, GenerationFailed where the disk fails.
         """
-        begin = offset // PAGE * PAGE if self.direct else offset
+        direct = self.direct  # for all of this read: another thread may find out meanwhile that it does not work
+        begin = offset // PAGE * PAGE if direct else offset
         need = offset - begin + n_bytes
-        ask = (need + PAGE - 1) // PAGE * PAGE if self.direct else need
+        ask = (need + PAGE - 1) // PAGE * PAGE if direct else need
         try:
-            got = self._fill(into[:ask], begin, need)
+            got = self._fill(into[:ask], begin, need, direct)
         except OSError as error:
-            if self.direct and error.errno == errno.EINVAL:  # it opens O_DIRECT, and does not read so
+            if direct and error.errno == errno.EINVAL:  # it opens O_DIRECT, and does not read so
                 self._leave_direct()
                 return self.read(offset, n_bytes, into)
             raise GenerationFailed(
@@ -97,11 +98,11 @@ class WeightsFile:
 
             fcntl.fcntl(fd, fcntl.F_NOCACHE, 1)
 
-    def _fill(self, into: memoryview, begin: int, need: int) -> int:
+    def _fill(self, into: memoryview, begin: int, need: int, direct: bool) -> int:
         """Bytes read from `begin`: at least `need`, or what there is until the file's end."""
         got = 0
         while got < need:
-            at = got // PAGE * PAGE if self.direct else got  # a torn page is read again from its beginning
+            at = got // PAGE * PAGE if direct else got  # a torn page is read again from its beginning
             n = self._pread(into[at:], begin + at)
             if at + n <= got:
                 break

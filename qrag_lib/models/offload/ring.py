@@ -113,6 +113,7 @@ class Ring:
         self._start()
         began = time.perf_counter()
         while (buffer := self._ready()) is None:
+            self._check_open()  # another thread may close it while this one waits
             self._call_readers()
             self.arrived.wait(_PATIENCE_S)
         self.wait_s += time.perf_counter() - began
@@ -159,13 +160,16 @@ class Ring:
         self.due = index
 
     def _start(self) -> None:
-        if self.stopped:
-            raise GenerationFailed(_("the model is closed"))
+        self._check_open()
         while len(self.readers) < READERS:
             bell = Bell()
             reader = threading.Thread(target=self._read_on, args=(bell,), name="qrag-weights", daemon=True)
             self.readers.append((reader, bell))
             reader.start()
+
+    def _check_open(self) -> None:
+        if self.stopped:
+            raise GenerationFailed(_("the model is closed"))
 
     def _read_on(self, bell: Bell) -> None:
         while (buffer := self._claim(bell)) is not None:
