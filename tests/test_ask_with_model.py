@@ -73,6 +73,14 @@ def test_an_address_of_no_kind_is_a_mistake_in_the_command(place: Path, capsys: 
     assert (code, said["error"]) == (Exit.USAGE, "SettingsError")
 
 
+def test_auto_that_comes_to_no_model_says_why_the_quotes_answer(
+    place: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code, said = told(place, capsys, "--model", "auto:", "--threshold", "0")
+    assert (code, said["generator"], said["failure"]) == (Exit.DONE, "extractive", "")
+    assert "No model writes: there is no language model in" in said["note"]
+
+
 def test_a_magic_takes_the_address_of_a_model(place: Path, server: StubOpenAI) -> None:
     from IPython.core.interactiveshell import InteractiveShell
 

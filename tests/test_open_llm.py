@@ -87,6 +87,7 @@ def test_an_address_of_no_known_kind_lists_the_kinds(address: str) -> None:
 def test_auto_answers_from_quotes_where_nothing_else_is(tmp_path: Path) -> None:
     llm = open_llm(settings=Settings(models_cache=tmp_path))
     assert (llm.engine.name, llm.address) == ("extractive", "extractive:")
+    assert llm.reason == f"there is no language model in {tmp_path}"
 
 
 def test_auto_takes_the_server_that_the_settings_name(tmp_path: Path) -> None:

@@ -54,6 +54,7 @@ class QragLLM(CustomLLM):
     """
 
     address: str = Field(default="", description="what the engine was opened by")
+    reason: str = Field(default="", description="why `auto:` chose that address")
     sampling: Sampling = Field(default_factory=Sampling, description="how it writes where a call says nothing else")
     _engine: Engine = PrivateAttr()
 

@@ -20,7 +20,7 @@ def open_llm(address: str | None = None, *, settings: Settings | None = None, **
 
     address: `extractive:` (sentences of the prompt), `offload:FOLDER` or `offload:NAME` of the hub (in memory,
     or streamed from disk), `gguf:FILE`, `openai:URL` or `openai:URL#MODEL`, `auto:` (the best that is here);
-    None takes the setting `model`. The LLM's `address` names what `auto:` chose.
+    None takes the setting `model`. The LLM's `address` names what `auto:` chose, its `reason` says why.
     sampling: max_new_tokens, temperature, top_p, seed, stop, as in `Sampling`.
     The model is loaded here, but for `openai:`, whose server may be down until it is asked.
     Raises SettingsError for an address of no known kind, NotFound, ModelRefused, ModelDamaged, ModelTooLarge
@@ -33,17 +33,17 @@ def open_llm(address: str | None = None, *, settings: Settings | None = None, **
     if "stop" in sampling:
         sampling["stop"] = as_stops(sampling["stop"])
     wanted = Sampling(**sampling)
-    address = resolved(address or chosen.model, chosen)
-    return QragLLM(open_engine(address, chosen), sampling=wanted, address=address)
+    address, reason = resolved(address or chosen.model, chosen)
+    return QragLLM(open_engine(address, chosen), sampling=wanted, address=address, reason=reason)
 
 
-def resolved(address: str, settings: Settings) -> str:
-    """The address itself, and for `auto:` the one that it stands for here and now."""
+def resolved(address: str, settings: Settings) -> tuple[str, str]:
+    """The address itself, and for `auto:` the one that it stands for here and now, with the reason ("" for others)."""
     if address.partition(":")[0] != "auto":
-        return address
+        return address, ""
     from qrag_lib.models.choose import choose_address
 
-    return choose_address(settings)[0]
+    return choose_address(settings)
 
 
 def open_engine(address: str, settings: Settings) -> Engine:
@@ -55,7 +55,7 @@ def open_engine(address: str, settings: Settings) -> Engine:
             hint=_("an address begins with one of {kinds}").format(kinds=", ".join(f"{kind}:" for kind in KINDS)),
         )
     if kind == "auto":
-        return open_engine(resolved(address, settings), settings)
+        return open_engine(resolved(address, settings)[0], settings)
     if kind == "extractive":
         from qrag_lib.models.extractive import ExtractiveEngine
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
+from qrag_lib.i18n import _
 from qrag_lib.rag.answer import ask, placed
 from qrag_lib.rag.catalog import Catalog
 from qrag_lib.rag.embedders import Embedders
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from qrag_lib.rag.live import OnText
 
 EXTRACTIVE: Final = "extractive:"  # the address of what answers without a language model
+QUOTES: Final = "extractive"  # who writes then
 READ: Final = 10  # passages that an answer is taken from; measured in experiments/answers
 
 AHEAD: Final = 8  # questions that are asked together, as many as a model writes in a pass
@@ -65,7 +67,7 @@ class Answerer:
                 threshold=threshold,
                 on_text=tell,
             )
-        return placed(answer, documents.__getitem__)
+        return placed(self._explained(answer, llm), documents.__getitem__)
 
     def ask_together(
         self, questions: Sequence[str], k: int | None, filters: Filters, threshold: float | None, llm: object
@@ -75,7 +77,7 @@ class Answerer:
 
         writer = None if llm is None or llm == EXTRACTIVE else self.writers.of(llm)
         if writer is None:
-            return [self._quoted(question, k, filters, threshold) for question in questions]
+            return [self._explained(self._quoted(question, k, filters, threshold), llm) for question in questions]
         embedding = self._embedding()
         read = [self._read(question, k, filters) for question in questions]
         cases = []
@@ -90,6 +92,13 @@ class Answerer:
             hits = self.search(question, self._n_read(k), filters)
             answer = ask(question, hits, self.catalog.documents.text, self._embedding(), threshold=threshold)
             return placed(answer, self.catalog.documents.load)
+
+    def _explained(self, answer: Answer, llm: object) -> Answer:
+        """The answer, with the reason in its note where `auto:` came to no model."""
+        reason = self.writers.reason(llm)
+        if not reason or answer.writing or answer.failure or answer.generator != QUOTES:
+            return answer
+        return replace(answer, note=f"{answer.note} {_('No model writes: {reason}.').format(reason=reason)}".strip())
 
     def _read(self, question: str, k: int | None, filters: Filters) -> tuple[Hits, dict[str, Document]]:
         """The hits of a question and the documents they are of, as they are now."""

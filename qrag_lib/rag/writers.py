@@ -137,6 +137,7 @@ class Writers:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._opened: dict[str, Engine] = {}
+        self._reasons: dict[str, str] = {}
 
     def of(self, llm: object) -> Writer | None:
         """The writer of an address, an engine or a LlamaIndex LLM; None for an address that comes to `extractive:`.
@@ -155,6 +156,10 @@ class Writers:
             hint=_("give an address such as offload:FOLDER, or a LlamaIndex LLM"),
         )
 
+    def reason(self, llm: object) -> str:
+        """Why an address that was opened stands for what it does; "" for one that names its model."""
+        return self._reasons.get(llm, "") if isinstance(llm, str) else ""
+
     def close(self) -> None:
         """Close the models that were opened here; those that were given stay open."""
         while self._opened:
@@ -162,10 +167,11 @@ class Writers:
             engine.close()
 
     def _open(self, address: str) -> Engine:
-        from qrag_lib.models.open_llm import open_engine  # without LlamaIndex around it, which takes 100 MB
+        from qrag_lib.models.open_llm import open_engine, resolved  # without LlamaIndex around it, which takes 100 MB
 
         if address not in self._opened:
-            self._opened[address] = open_engine(address, self._settings)
+            found, self._reasons[address] = resolved(address, self._settings)
+            self._opened[address] = open_engine(found, self._settings)
         return self._opened[address]
 
 
