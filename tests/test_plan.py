@@ -11,7 +11,7 @@ from shape_7b import KV_TOKEN_BYTES, LINEAR_BYTES, WEIGHTS_BYTES, make_7b
 from tiny_llm import make_tiny_llm
 
 from qrag_lib.errors import ModelDamaged, ModelRefused, ModelTooLarge
-from qrag_lib.models.footprint import STREAMED, read_footprint
+from qrag_lib.models.footprint import read_footprint
 from qrag_lib.models.memory import Memory, available_memory
 from qrag_lib.models.plan import Device, LoadPlan, plan_load, seconds_per_token
 from qrag_lib.models.planner import Planner
@@ -180,12 +180,6 @@ def test_another_family_is_held_in_memory_or_refused_by_name(tmp_path: Path) -> 
 def test_an_embedding_model_has_no_plan(tiny_model: Path) -> None:
     with pytest.raises(ModelRefused, match="no model that writes text"):
         plan_load(tiny_model)
-
-
-def test_the_plan_and_the_loader_know_the_same_families() -> None:
-    from qrag_lib.models.offload.load import STREAMED as loaded
-
-    assert loaded == STREAMED
 
 
 def test_a_missing_shard_is_damage(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from qrag_lib.i18n import _
 from qrag_lib.models.checkpoint import read_json
 from qrag_lib.models.place import ITEM_BYTES, Place
 
-STREAMED = ("llama", "mistral", "qwen2")  # whose weights may stay on the disk; DeepSeek LLM says llama of itself
+STREAMED = ("llama", "mistral", "qwen2")  # whose weights may stay on the disk; DeepSeek LLM says llama
 _EMBEDDING = "embed_tokens"
 _OUTPUT = "lm_head"
 _LARGEST = 2**31  # no count of a configuration is larger

@@ -12,6 +12,7 @@ from torch import nn
 from qrag_lib.errors import ModelRefused
 from qrag_lib.i18n import _
 from qrag_lib.models.checkpoint import read_json
+from qrag_lib.models.footprint import STREAMED
 from qrag_lib.models.offload.cut import Cut, cut_rows
 from qrag_lib.models.offload.layers import DTYPES, RowEmbedding, Rows, StreamedLinear, read_tensor
 from qrag_lib.models.offload.stream import BLOCK_BYTES, RING_BYTES, WeightStream
@@ -22,7 +23,6 @@ from qrag_lib.models.weights import Weights, open_weights
 if TYPE_CHECKING:
     from transformers import PreTrainedConfig, PreTrainedModel
 
-STREAMED = ("llama", "mistral", "qwen2")  # by model_type, those that the tests compare; DeepSeek LLM is a llama
 SCALE = ".weight_scale"  # of a layer in int8: one factor a row
 _GPU_RESERVE = 2 * 2**30  # bytes of a GPU left for keys, values and activations
 
