@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import textwrap
 from pathlib import Path
 
@@ -80,6 +81,19 @@ def test_an_embedding_model_in_a_worker_gives_the_same_bits(tiny_model: Path, tm
             written(there.engine, "a")
     finally:
         stop_workers(tmp_path)
+
+
+def test_what_killed_processes_left_goes_when_a_model_is_opened(tmp_path: Path) -> None:
+    prefixes = tmp_path / "prefixes"
+    prefixes.mkdir()
+    killed, beyond, kept = prefixes / "a.part", prefixes / "b.kv", prefixes / "c.kv"
+    being_made, abandoned = tmp_path / ".kv-now", tmp_path / ".kv-then"
+    for path in (killed, beyond, kept, being_made, abandoned):
+        path.write_bytes(b"x" * 100)
+    for path in (beyond, abandoned):
+        os.utime(path, (1, 1))
+    hosted_model.clean_computed(tmp_path, 100)
+    assert {path.name for path in tmp_path.rglob("*") if path.is_file()} == {"c.kv", ".kv-now", "lock"}
 
 
 def test_smaller_plans_of_a_model_end_with_all_of_it_on_disk() -> None:

@@ -6,6 +6,7 @@ import errno
 import mmap
 import os
 import tempfile
+import time
 from contextlib import suppress
 from pathlib import Path
 
@@ -13,6 +14,8 @@ from qrag_lib.errors import DiskFull, GenerationFailed
 from qrag_lib.i18n import _
 
 PAGE = 4096
+_PREFIX = ".kv-"
+_OLD_S = 3600.0  # nobody makes a file for so long
 SYNC_BYTES = 2**25  # so much written is brought to the disk, that a small machine has pages to free
 
 
@@ -90,10 +93,18 @@ class RowFile:
             return os.preadv(self._direct, [into], place)
 
 
+def sweep(folder: Path) -> None:
+    """Delete files that a process killed while it made them has left; a file without a name is gone by itself."""
+    for path in folder.glob(f"{_PREFIX}*"):
+        with suppress(OSError):
+            if time.time() - path.stat().st_mtime > _OLD_S:
+                path.unlink()
+
+
 def _open(folder: Path, n_bytes: int) -> tuple[int, int]:
     """The file's descriptor, and one past the page cache (the same where the file system has none)."""
     folder.mkdir(parents=True, exist_ok=True)
-    descriptor, name = tempfile.mkstemp(prefix=".kv-", dir=folder)
+    descriptor, name = tempfile.mkstemp(prefix=_PREFIX, dir=folder)
     try:
         _make_room(descriptor, n_bytes)
         return descriptor, _past_the_cache(name, descriptor)
@@ -101,7 +112,7 @@ def _open(folder: Path, n_bytes: int) -> tuple[int, int]:
         os.close(descriptor)
         raise _no_room(error, folder, n_bytes) from error
     finally:
-        Path(name).unlink()
+        Path(name).unlink(missing_ok=True)
 
 
 def _make_room(descriptor: int, n_bytes: int) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -42,6 +43,7 @@ def build(arguments: Arguments) -> Built:
 
     computed, limit = Path(arguments["computed"]), int(arguments["prefix_bytes"])
     computed.mkdir(parents=True, exist_ok=True)
+    clean_computed(computed, limit)
     engine = StreamedEngine(
         model,
         tokenizer,
@@ -54,6 +56,19 @@ def build(arguments: Arguments) -> Built:
         fingerprint=model_fingerprint(folder) if limit else "",
     )
     return engine, asdict(plan)
+
+
+def clean_computed(folder: Path, limit_bytes: int) -> None:
+    """Delete what killed processes left of what they computed, and kept prompts beyond their limit.
+
+    Only as far as nobody else writes there now, and as this user may.
+    """
+    from qrag_lib.models.offload.prefix import PrefixStore
+    from qrag_lib.models.offload.rowfile import sweep
+
+    with suppress(OSError):
+        sweep(folder)
+        PrefixStore(folder / "prefixes", limit_bytes, wait_s=0.1).clean()
 
 
 def _planned(folder: Path, arguments: Arguments) -> LoadPlan:
@@ -75,7 +90,8 @@ def _planned(folder: Path, arguments: Arguments) -> LoadPlan:
 def _loaded(folder: Path, plan: LoadPlan) -> Any:
     """The model as planned; one in memory may be of any architecture that transformers knows."""
     from qrag_lib.models.checkpoint import read_json
-    from qrag_lib.models.offload.load import STREAMED, load_streamed
+    from qrag_lib.models.footprint import STREAMED
+    from qrag_lib.models.offload.load import load_streamed
 
     if plan.mode == "memory" and read_json(folder / "config.json").get("model_type") not in STREAMED:
         from qrag_lib.models.worker.whole import load_whole
