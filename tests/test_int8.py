@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from safetensors.torch import load_file, save_file
 from test_kv import files_of_at_most
 from tiny_engine import load_whole, make_engine, written
-from tiny_llm import make_tiny_llm
+from tiny_llm import copy_of, make_tiny_llm
 
 from qrag_lib.errors import DiskFull, ModelDamaged, ModelRefused
 from qrag_lib.models import int8
@@ -179,6 +179,12 @@ def test_factors_that_are_missing_or_too_few_are_damage(store: Path, tmp_path: P
             load_streamed(tmp_path)
 
 
+MADE = """
+from pathlib import Path
+from qrag_lib.models.int8_store import quantize
+import time
+quantize(Path({folder!r}), Path({out!r}), lambda stage, done, total: time.sleep(0.02))
+"""
 KILLED = """
 import os, signal
 from pathlib import Path
@@ -187,11 +193,30 @@ quantize(Path({folder!r}), Path({out!r}), lambda stage, done, total: done < tota
 """
 
 
+def seen(folder: Path) -> list[str]:
+    return [path.name for path in folder.iterdir() if not path.name.startswith(".")]
+
+
+def test_two_who_make_one_store_at_once_both_have_it_whole(folder: Path, store: Path, tmp_path: Path) -> None:
+    order = MADE.format(folder=str(folder), out=str(tmp_path / "int8"))
+    both = [subprocess.Popen([sys.executable, "-c", order]) for _n in range(2)]
+    assert [process.wait(60) for process in both] == [0, 0]
+    made = (tmp_path / "int8" / "model.safetensors").read_bytes()
+    assert made == (store / "model.safetensors").read_bytes()
+
+
+def test_a_model_that_cannot_be_streamed_has_no_store(folder: Path, tmp_path: Path) -> None:
+    other = copy_of(folder, tmp_path / "other")
+    (other / "config.json").write_text('{"model_type": "gpt2"}')
+    with pytest.raises(ModelRefused, match="gpt2 has no copy in 8 bits"):
+        quantize(other, tmp_path / "int8")
+
+
 def test_a_killed_quantization_is_no_store_and_is_made_anew(folder: Path, tmp_path: Path) -> None:
     out = tmp_path / "int8"
     killed = subprocess.run([sys.executable, "-c", KILLED.format(folder=str(folder), out=str(out))])
     assert killed.returncode == -signal.SIGKILL
-    assert [path.name for path in tmp_path.iterdir()] == ["int8.part"]
+    assert seen(tmp_path) == ["int8.part"]
     assert is_int8(quantize(folder, out))
-    assert [path.name for path in tmp_path.iterdir()] == ["int8"]
+    assert seen(tmp_path) == ["int8"]
     assert json.loads((out / "qrag_int8.json").read_text())["version"] == 1

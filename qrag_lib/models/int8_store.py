@@ -17,9 +17,12 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from filelock import FileLock
 
 from qrag_lib.errors import DiskFull, ModelDamaged, ModelError, ModelRefused
 from qrag_lib.i18n import _
+from qrag_lib.models.checkpoint import read_json
+from qrag_lib.models.footprint import STREAMED
 from qrag_lib.models.int8 import quantize_rows
 from qrag_lib.models.offload.prefix import model_fingerprint
 from qrag_lib.models.offload.reading import WeightsFile, room_for
@@ -38,9 +41,17 @@ def quantize(folder: Path, out: Path, on_progress: Progress = quiet) -> Path:
     """The folder `out`, which holds the model in int8; made in one pass, in blocks: 130 MB beside torch itself.
 
     It has its name only once it is whole: what a killed process leaves ends in .part, and is made anew. A store
-    of the same weights is left as it is. Raises ModelRefused where `out` is something else, DiskFull,
-    ModelDamaged where a weight is not a number.
+    of the same weights is left as it is; a second process waits for the first, and takes what that made. Raises
+    ModelRefused where `out` is something else or the model's family cannot be streamed, DiskFull, ModelDamaged
+    where a weight is not a number.
     """
+    _check_family(folder)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(out.with_name(f".{out.name}.lock")):
+        return _made(folder, out, on_progress)
+
+
+def _made(folder: Path, out: Path, on_progress: Progress) -> Path:
     source = model_fingerprint(folder)
     if out.exists():
         return _check_made(out, source)
@@ -60,6 +71,17 @@ def quantize(folder: Path, out: Path, on_progress: Progress = quiet) -> Path:
     finally:
         shutil.rmtree(part, ignore_errors=True)
     return out
+
+
+def _check_family(folder: Path) -> None:
+    """Raise ModelRefused for a model that only transformers loads: it would read the numbers without their factors."""
+    kind = read_json(folder / "config.json").get("model_type")
+    if kind not in STREAMED:
+        raise ModelRefused(
+            _("a model of type {kind} has no copy in 8 bits; these have: {known}").format(
+                kind=kind, known=", ".join(STREAMED)
+            )
+        )
 
 
 def is_int8(folder: Path) -> bool:
