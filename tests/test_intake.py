@@ -178,6 +178,15 @@ def test_bin_weights_need_a_verified_checksum(pickled: Path) -> None:
     check_llm_folder(pickled)
 
 
+def test_a_bin_file_beside_those_of_the_index_needs_a_checksum_too(pickled: Path) -> None:
+    names = [path.name for path in pickled.glob("*.bin")]
+    add_to_record(pickled, {name: sha256(pickled / name) for name in names})
+    check_llm_folder(pickled)
+    shutil.copyfile(pickled / names[0], pickled / "pytorch_model.bin")
+    with pytest.raises(ModelRefused, match=r"pytorch_model\.bin is a pickle whose checksum nobody verified"):
+        check_llm_folder(pickled)
+
+
 def test_a_bin_file_that_changed_needs_to_be_verified_again(pickled: Path) -> None:
     trust(pickled)
     shard = next(pickled.glob("*.bin"))

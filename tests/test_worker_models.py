@@ -96,6 +96,19 @@ def test_what_killed_processes_left_goes_when_a_model_is_opened(tmp_path: Path) 
     assert {path.name for path in tmp_path.rglob("*") if path.is_file()} == {"c.kv", ".kv-now", "lock"}
 
 
+def test_no_other_form_of_the_weights_is_loaded_than_the_one_that_was_checked(llm: Path, tmp_path: Path) -> None:
+    from tiny_llm import copy_of, make_tiny_llm
+
+    from qrag_lib.models.worker.whole import load_whole
+
+    folder = copy_of(llm, tmp_path / "both")
+    (folder / "model.safetensors.index.json").unlink()  # without it, transformers does not see the shards
+    other = make_tiny_llm(tmp_path / "other", format="bin", shards=1)
+    (folder / "pytorch_model.bin").write_bytes((other / "pytorch_model.bin").read_bytes())
+    with pytest.raises(errors.ModelDamaged, match="cannot be loaded"):
+        load_whole(folder)
+
+
 def test_smaller_plans_of_a_model_end_with_all_of_it_on_disk() -> None:
     wanted = arguments_of(Path("m"), Settings())
     first = hosted_model.smaller(wanted, "memory")

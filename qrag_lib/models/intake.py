@@ -47,7 +47,10 @@ def check_llm_folder(folder: Path) -> None:
         _check_file(folder, path)
     if not isinstance(read_config(folder).get("model_type"), str):
         raise refused(folder / "config.json", _("it does not name the model_type"))
-    for path in weights_files(folder):
+    weights = weights_files(folder)
+    if weights[0].suffix == ".bin":  # transformers looks for them in another order than ours
+        weights = sorted({*weights, *folder.glob("pytorch_model*.bin")})
+    for path in weights:
         check_weights_file(path)
         if path.suffix == ".bin" and not is_verified(folder, path):
             raise ModelRefused(

@@ -20,13 +20,22 @@ def load_whole(folder: Path, *, device: str = "cpu") -> PreTrainedModel:
     """
     from transformers import AutoModelForCausalLM
 
+    from qrag_lib.models.intake import weights_files
+
     untyped: Any = AutoModelForCausalLM
     placed = {"device_map": {"": device}} if device != "cpu" else {}
+    # in a folder that holds both forms, transformers may take another file than the one that was checked
+    checked = {"use_safetensors": weights_files(folder)[0].suffix == ".safetensors"}
     options = {"dtype": "auto", "local_files_only": True, "trust_remote_code": False, "output_loading_info": True}
     try:
-        model, info = untyped.from_pretrained(folder, **options, **placed)
+        model, info = untyped.from_pretrained(folder, **options, **placed, **checked)
     except KeyError as error:
         raise ModelRefused(_("{folder} is of an unknown architecture").format(folder=folder)) from error
+    except OSError as error:
+        message = _("{folder} cannot be loaded: {error}").format(folder=folder, error=error)
+        raise ModelDamaged(
+            message, path=str(folder), hint=_("qrag model verify {folder}").format(folder=folder)
+        ) from error
     if missing := sorted(info["missing_keys"]):
         raise ModelDamaged(
             _("{n} weights are missing: {names}").format(n=len(missing), names=", ".join(missing[:3])),
