@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
@@ -121,6 +122,13 @@ def test_a_server_answers_and_ends_with_its_engine(served: Callable[..., LlamaSe
     (server,) = servers_of(psutil.Process().pid)
     engine.close()
     assert not server.is_running()
+
+
+def test_ctrl_c_in_a_terminal_is_not_for_the_server(served: Callable[..., LlamaServerEngine]) -> None:
+    engine = served()
+    assert written(engine)
+    (server,) = servers_of(psutil.Process().pid)
+    assert os.getpgid(server.pid) != os.getpgid(0)
 
 
 def test_the_key_is_not_among_the_arguments(served: Callable[..., LlamaServerEngine]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import secrets
 import threading
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -110,8 +111,9 @@ class GgufEngine:
     def _pieces(self, ids: list[int], sampling: Sampling, room: int, tally: dict[str, int]) -> Iterator[str]:
         """What llama.cpp writes, a token a piece; a letter is told once it is whole."""
         model, utf8 = self._open(), codecs.getincrementaldecoder("utf-8")(errors="replace")
-        if sampling.seed is not None:
-            model.set_seed(sampling.seed)
+        model.set_seed(
+            secrets.randbits(31) if sampling.seed is None else sampling.seed
+        )  # it keeps that of the last text
         chosen = model.generate(
             ids, temp=sampling.temperature, top_p=sampling.top_p, top_k=0, min_p=0.0, repeat_penalty=1.0
         )

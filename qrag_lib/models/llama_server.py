@@ -155,7 +155,10 @@ def find_server(path: Path) -> Path:
 
 def _guarded(command: list[str], log: IO[bytes]) -> subprocess.Popen[bytes]:
     guard = [sys.executable, "-I", "-S", "-c", _GUARD]
-    return subprocess.Popen([*guard, *command], stdin=subprocess.PIPE, stdout=log, stderr=log)
+    apart = (
+        sys.platform != "win32"
+    )  # a session of its own: Ctrl-C in a terminal or notebook stops a text, not the model
+    return subprocess.Popen([*guard, *command], stdin=subprocess.PIPE, stdout=log, stderr=log, start_new_session=apart)
 
 
 def _last_line(log: IO[bytes]) -> str:
