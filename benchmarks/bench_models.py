@@ -135,6 +135,8 @@ class Bench:
         now = datetime.now(UTC).isoformat(timespec="seconds")
         weights = {"shape": asdict(self.shape), "streamed_bytes": self.shape.streamed_bytes, "format": self.format}
         row = asdict(case) | found | weights | {"machine": self.machine, "at": now}
+        if plan := row.get("plan"):
+            row["plan"] = plan | {"model": Path(plan["model"]).name}  # not where it lay on this machine
         with self.rows.open("a", encoding="utf-8") as file:
             file.write(json.dumps(row) + "\n")
         told = ("peak_bytes", "first_s", "later_s", "n_pieces", "timed_out", "oom_kills", "skipped", "error")
