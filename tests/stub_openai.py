@@ -122,6 +122,15 @@ class _Handler(BaseHTTPRequestHandler):
         self.server.released.wait(20)
         self.close_connection = True
 
+    def be_pinging(self, _body: Any, _detail: str) -> None:
+        """Keeps the line open and writes nothing."""
+        self.stream()
+        try:
+            while not self.server.released.wait(0.02):
+                self.wfile.write(b": still here\n\n")
+        except OSError:
+            self.close_connection = True
+
     def be_garbled(self, _body: Any, detail: str) -> None:
         self.stream()
         for word in WORDS[: int(detail)]:

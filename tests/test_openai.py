@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import traceback
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
@@ -25,6 +26,7 @@ from qrag_lib.models.openai_api import OpenAIEngine
 from qrag_lib.models.patience import Breaker, Budget, Patience
 
 TEXT = "".join(WORDS)
+SECRET = "s3cret-key"
 SHORT = Patience(connect_s=2, silence_s=0.3, asking_s=5, pause_s=0.001)
 Open = Callable[..., OpenAIEngine]
 
@@ -145,6 +147,12 @@ def test_a_server_that_says_nothing_is_left_after_the_silence_allowed(server: St
         written(engine_of())
 
 
+def test_a_server_that_only_keeps_the_line_open_is_left_after_the_patience(server: StubOpenAI, engine_of: Open) -> None:
+    server.moods = ["pinging"]
+    with pytest.raises(ModelUnavailable, match=r"keeps the line open for 0\.2 s and writes nothing"):
+        written(engine_of(patience=Patience(silence_s=5, asking_s=0.2)))
+
+
 @pytest.mark.parametrize(
     ("mood", "message"),
     [
@@ -180,6 +188,14 @@ def test_the_key_goes_to_the_server_and_into_no_message(server: StubOpenAI, engi
     assert server.asked[-1][1]["Authorization"] == "Bearer s3cret-key"
     assert "s3cret" not in f"{raised.value} {raised.value.hint} {engine.name} {engine!r}"
     assert "wrong key Bearer •••" in str(raised.value)
+
+
+@pytest.mark.parametrize("before", [0, 190])
+def test_a_key_that_a_server_quotes_in_its_answer_is_not_told(server: StubOpenAI, engine_of: Open, before: int) -> None:
+    server.moods = ['json {"error": {"message": "' + "x" * before + SECRET + ' is no key"}}']
+    with pytest.raises(GenerationFailed, match="failed") as raised:
+        written(engine_of(key=SECRET))
+    assert SECRET[:6] not in "".join(traceback.format_exception(raised.value))
 
 
 @pytest.mark.parametrize("key", ["two words", "line\nbreak", "chavé"])
@@ -274,6 +290,23 @@ def test_a_server_that_fails_again_and_again_is_left_alone(server: StubOpenAI, e
     with pytest.raises(ModelUnavailable, match="failed 2 times in a row and is left alone for"):
         written(engine)
     assert len(server.questions()) == 2
+
+
+def test_prompts_that_are_too_long_do_not_count_against_the_server(server: StubOpenAI, engine_of: Open) -> None:
+    engine = engine_of(patience=Patience(tries=1, pause_s=0.001, failures=2, rest_s=60))
+    server.moods = ["context"] * 3
+    for _question in range(3):
+        with pytest.raises(ModelTooLarge):
+            written(engine)
+    assert written(engine).text == TEXT
+
+
+def test_a_server_that_tells_nonsense_of_itself_is_asked_all_the_same(server: StubOpenAI, engine_of: Open) -> None:
+    server.models = [{"id": "tiny", "meta": "large"}]
+    engine = engine_of(model="")
+    engine.learn()
+    server.moods = ["state 503 \xb2"]
+    assert (engine.context_length, written(engine).text) == (4096, TEXT)
 
 
 def test_after_its_rest_one_question_tries_the_server() -> None:

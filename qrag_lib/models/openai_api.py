@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 
-from qrag_lib.errors import GenerationFailed, ModelError, ModelUnavailable, SettingsError
+from qrag_lib.errors import GenerationFailed, ModelError, ModelTooLarge, ModelUnavailable, SettingsError
 from qrag_lib.i18n import _
 from qrag_lib.models.chat import render_chat
 from qrag_lib.models.generation import Generation, Message, Sampling
@@ -102,7 +102,8 @@ class OpenAIEngine:
         if not self._model and len(listed) == 1:
             self._model = str(listed[0].get("id", ""))
         mine = next((entry for entry in listed if entry.get("id") == self._model), {})
-        found = mine.get("max_model_len") or (mine.get("meta") or {}).get("n_ctx")
+        meta = mine.get("meta")
+        found = mine.get("max_model_len") or (meta.get("n_ctx") if isinstance(meta, dict) else None)
         if self._context is None and isinstance(found, int) and found > 0:
             self._context = self.context_length = found
 
@@ -127,8 +128,11 @@ class OpenAIEngine:
         self._breaker.check()
         try:
             yield
-        except ModelError:
-            self._breaker.failed()
+        except ModelError as error:
+            if not isinstance(error, ModelTooLarge):  # which is the question's fault
+                self._breaker.failed()
+            if self._key and self._key in error.message:  # a server that quotes what it was sent
+                raise type(error)(error.message.replace(self._key, "•••"), hint=error.hint) from None
             raise
         self._breaker.succeeded()
 
@@ -138,7 +142,7 @@ class OpenAIEngine:
         budget = Budget(self._patience)
         while True:
             try:
-                answer = self._events(self._body(prompt, sampling))
+                answer = self._events(self._body(prompt, sampling), budget)
                 first = next(answer, None)
                 break
             except TryAgain as failed:
@@ -155,12 +159,21 @@ class OpenAIEngine:
         finally:
             answer.close()
 
-    def _events(self, body: dict[str, Any]) -> Generator[Event, None, None]:
+    def _events(self, body: dict[str, Any], budget: Budget) -> Generator[Event, None, None]:
+        begun = False
+
+        def check() -> None:
+            if not begun and not budget.left_s():
+                message = _("{name} keeps the line open for {s:g} s and writes nothing")
+                raise ModelUnavailable(message.format(name=self.name, s=self._patience.asking_s))
+
         with self._asked("POST", "/chat/completions", body) as response:
             if "text/event-stream" in response.headers.get("content-type", ""):
-                yield from events(lines(response, self.name), self.name)
+                for event in events(lines(response, self.name, check), self.name, self._key):
+                    begun = begun or bool(event.text)
+                    yield event
             else:  # a server that does not stream, or something else altogether
-                yield event_of(bounded(response, self.name), self.name)
+                yield event_of(bounded(response, self.name), self.name, self._key)
 
     @contextmanager
     def _asked(self, method: str, path: str, body: dict[str, Any] | None = None) -> Iterator[Response]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -89,7 +89,7 @@ class Writing:
         return piece
 
 
-def events(lines: Iterable[str], name: str) -> Iterator[Event]:
+def events(lines: Iterable[str], name: str, key: str = "") -> Iterator[Event]:
     """The events of a stream of server-sent lines, up to `[DONE]`; Raises GenerationFailed for what is no event."""
     for line in lines:
         if len(line) > LONGEST_LINE:
@@ -99,10 +99,10 @@ def events(lines: Iterable[str], name: str) -> Iterator[Event]:
             continue
         if data.strip() == "[DONE]":
             return
-        yield event_of(data, name)
+        yield event_of(data, name, key)
 
 
-def event_of(data: str | bytes, name: str) -> Event:
+def event_of(data: str | bytes, name: str, key: str = "") -> Event:
     """One event, or a whole answer. Raises GenerationFailed where it is not JSON of that form, or tells an error."""
     try:
         value = json.loads(data)
@@ -114,7 +114,7 @@ def event_of(data: str | bytes, name: str) -> Event:
     if not isinstance(value, dict):
         raise GenerationFailed(_("{name} sent {data}, which is no event").format(name=name, data=repr(data[:80])))
     if value.get("error"):
-        raise GenerationFailed(_("{name} failed: {why}").format(name=name, why=_said(value)))
+        raise GenerationFailed(_("{name} failed: {why}").format(name=name, why=_said(value, key)))
     choice = _first(value.get("choices"))
     usage = value["usage"] if isinstance(value.get("usage"), dict) else {}
     part = choice.get("delta") or choice.get("message") or choice
@@ -166,10 +166,11 @@ def bounded(response: Response, name: str) -> bytes:
     return bytes(body)
 
 
-def lines(response: Response, name: str) -> Iterator[str]:
-    """The lines of a body, none kept beyond 1 MiB."""
+def lines(response: Response, name: str, check: Callable[[], object] = lambda: None) -> Iterator[str]:
+    """The lines of a body, none kept beyond 1 MiB. check: asked at each part, may raise."""
     rest = ""
     for part in response.iter_text():
+        check()
         *whole, rest = (rest + part).split("\n")
         yield from (line.rstrip("\r") for line in whole)
         if len(rest) > LONGEST_LINE:
@@ -189,16 +190,16 @@ def _raise_redirect(response: Response, name: str) -> NoReturn:
 def _reason(response: Response, name: str, key: str) -> str:
     """What the server says of an error, in 200 characters, without the key."""
     try:
-        why = _said(json.loads(bounded(response, name)))
+        return _said(json.loads(bounded(response, name)), key)
     except Exception:  # any body will do: it only explains
-        why = response.reason_phrase
-    return why.replace(key, "•••") if key else why
+        return _said(response.reason_phrase, key)
 
 
-def _said(value: Any) -> str:
+def _said(value: Any, key: str = "") -> str:
     error = value.get("error", value) if isinstance(value, dict) else value
     message = error.get("message", error) if isinstance(error, dict) else error
-    return " ".join(str(message).split())[:200]
+    text = " ".join(str(message).split())
+    return (text.replace(key, "•••") if key else text)[:200]
 
 
 def _first(choices: Any) -> dict[str, Any]:
@@ -211,7 +212,7 @@ def _count(value: Any) -> int | None:
 
 def _wait(header: str) -> float | None:
     """Seconds that Retry-After asks for: a number, or a date."""
-    if header.strip().isdigit():
+    if header.isascii() and header.strip().isdigit():
         return float(header)
     try:
         return (parsedate_to_datetime(header) - datetime.now(UTC)).total_seconds()
