@@ -92,6 +92,11 @@ def test_a_configuration_that_names_code_is_refused(folder: Path, name: str, ent
     refuses(folder, f"{name} is refused: it asks for code of its own")
 
 
+def test_a_config_that_names_weights_of_its_own_is_refused(folder: Path) -> None:
+    put(folder / "config.json", transformers_weights=".hidden/other.safetensors")
+    refuses(folder, r"config\.json is refused: it names weights of its own")
+
+
 def test_a_word_of_the_vocabulary_may_be_anything(folder: Path) -> None:
     put(folder / "vocab.json", auto_map=1)
     check_llm_folder(folder)

@@ -45,7 +45,10 @@ def check_llm_folder(folder: Path) -> None:
         )
     for path in _files(folder):
         _check_file(folder, path)
-    if not isinstance(read_config(folder).get("model_type"), str):
+    config = read_config(folder)
+    if "transformers_weights" in config:  # transformers would load that file, and not those that are checked here
+        raise refused(folder / "config.json", _("it names weights of its own"))
+    if not isinstance(config.get("model_type"), str):
         raise refused(folder / "config.json", _("it does not name the model_type"))
     weights = weights_files(folder)
     if weights[0].suffix == ".bin":  # transformers looks for them in another order than ours
