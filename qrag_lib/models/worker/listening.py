@@ -12,6 +12,7 @@ from pathlib import Path
 
 MAX_SOCKET_PATH = 103  # bytes; macOS takes 104, the last a zero
 _BACKLOG = 64
+_CONNECT_S = 5.0
 _CREDENTIALS = struct.Struct("3i")  # pid, uid, gid: struct ucred
 
 
@@ -40,10 +41,11 @@ def connect(address: str) -> socket.socket:
     """A connection to a worker's address. Raises OSError where nobody listens."""
     kind, _colon, place = address.partition(":")
     if kind == "tcp":
-        return socket.create_connection(("127.0.0.1", int(place)), timeout=5)
+        return socket.create_connection(("127.0.0.1", int(place)), timeout=_CONNECT_S)
     connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
         with _short(Path(place)) as short:
+            connection.settimeout(_CONNECT_S)  # a worker that hangs takes no more than its backlog
             connection.connect(short)
     except BaseException:
         connection.close()
