@@ -204,8 +204,8 @@ class Workspace:
     ) -> list[Answer]:
         """`ask` for each question; a language model that is able to writes several answers in one pass.
 
-        A streamed model reads its weights from the disk as often for eight questions as for one. Where a
-        question fails alone, its answer says so; raises as `ask` does where the model cannot be opened.
+        A streamed model reads its weights from the disk as often for eight questions as for one. Where the
+        model fails, the quotes answer in its place, and say so, question by question.
         """
         return self._answerer.ask_together(questions, k, filters, self._threshold(threshold), llm)
 

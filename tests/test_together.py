@@ -67,6 +67,11 @@ def test_a_model_without_batches_is_asked_one_by_one() -> None:
     assert [a.question for a in small_workspace().ask_many(QUESTIONS, llm=llm)] == QUESTIONS
 
 
+def test_where_the_model_cannot_be_opened_each_answer_says_so() -> None:
+    answers = small_workspace().ask_many(QUESTIONS, llm="offload:/nowhere")
+    assert all("/nowhere" in answer.failure and answer.citations for answer in answers)
+
+
 def test_without_a_model_the_quotes_answer() -> None:
     workspace = small_workspace()
     assert workspace.ask_many(QUESTIONS)[0].citations == workspace.ask(QUESTIONS[0]).citations

@@ -75,17 +75,20 @@ class Answerer:
         """See `Workspace.ask_many`."""
         from qrag_lib.rag.together import Case, generate_together
 
-        writer = None if llm is None or llm == EXTRACTIVE else self.writers.of(llm)
-        if writer is None:
-            return [self._explained(self._quoted(question, k, filters, threshold), llm) for question in questions]
+        if llm is None or llm == EXTRACTIVE:
+            return [self._quoted(question, k, filters, threshold) for question in questions]
         embedding = self._embedding()
         read = [self._read(question, k, filters) for question in questions]
         cases = []
         for question, (hits, documents) in zip(questions, read, strict=True):
             texts = partial(_text, documents)
             cases.append(Case(ask(question, hits, texts, embedding, threshold=threshold), hits, texts))
-        answers = generate_together(cases, writer, embedding, top_k=k or self.top_k)
-        return [placed(a, documents.__getitem__) for a, (_hits, documents) in zip(answers, read, strict=True)]
+        # the writer comes after the embedder has worked: both may not fit in memory at once
+        answers = generate_together(cases, partial(self.writers.of, llm), embedding, top_k=k or self.top_k)
+        return [
+            placed(self._explained(answer, llm), documents.__getitem__)
+            for answer, (_hits, documents) in zip(answers, read, strict=True)
+        ]
 
     def _quoted(self, question: str, k: int | None, filters: Filters, threshold: float | None) -> Answer:
         with self.catalog.snapshot():  # a document that is forgotten meanwhile is still there for this answer

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from qrag_lib.errors import SettingsError
 from qrag_lib.rag.answer import Encoder
 from qrag_lib.rag.generated import Draft, draft_of, judged
 from qrag_lib.rag.prompting import Prompt, assemble
@@ -24,11 +25,22 @@ class Case:
     texts: Callable[[str], str]
 
 
-def generate_together(cases: Sequence[Case], writer: Writer, embedding: Encoder | None, *, top_k: int) -> list[Answer]:
+def generate_together(
+    cases: Sequence[Case], open_writer: Callable[[], Writer | None], embedding: Encoder | None, *, top_k: int
+) -> list[Answer]:
     """What `generated.generate` gives for each case, its model asked for BATCH of them at once where it is able to.
 
     A question whose passages do not fit, or a batch that fails, is answered by itself; its failure is its own.
+    Where the model cannot be opened, each answer says so. Raises SettingsError for an address that means nothing.
     """
+    try:
+        writer = open_writer()
+    except SettingsError:
+        raise
+    except Exception as error:
+        return [judged(c.quoted, "", Draft("", error=error), c.hits, c.texts, embedding) for c in cases]
+    if writer is None:
+        return [case.quoted for case in cases]
     answers: list[Answer] = []
     for start in range(0, len(cases), BATCH):
         batch = cases[start : start + BATCH]
