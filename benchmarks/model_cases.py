@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Generator
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
@@ -17,9 +18,7 @@ from benchmarks.disks import read_bytes
 from benchmarks.processes import MARK
 
 if TYPE_CHECKING:
-    from llama_index.core.llms import LLM
-
-    from qrag_lib.models.generation import Engine, Generation
+    from qrag_lib.models.generation import Engine, Generation, Sampling
 
 BANDWIDTH_S = 2.0
 
@@ -96,35 +95,41 @@ def _written(engine: Engine, prompt: str, n_new: int, clock: Clock) -> tuple[lis
 def asked(folder: str, question: str, n_new: int, workspace: str) -> dict[str, Any]:
     """A question to a workspace, answered by the model in a worker: what `qrag ask --model` does, in n_new tokens."""
     from qrag_lib import Workspace
-    from qrag_lib.models.open_llm import open_llm
+    from qrag_lib.models.open_llm import open_engine  # as `qrag ask` does, without LlamaIndex around it
 
     clock = Clock()
     with Workspace.open(workspace) as opened_workspace:
 
-        def load() -> LLM:
-            llm = open_llm(f"offload:{folder}", settings=opened_workspace.settings, max_new_tokens=n_new)
+        def load() -> Engine:
+            engine = open_engine(f"offload:{folder}", opened_workspace.settings)
             clock.loaded()
-            return llm
+            return engine
 
-        later: Any = _Later(load)
-        answer = opened_workspace.ask(question, llm=later, on_text=lambda _piece: clock.token())
+        few: Any = _Few(load, n_new)
+        answer = opened_workspace.ask(question, llm=few, on_text=lambda _piece: clock.token())
     told = {"text": str(answer), "generator": answer.generator, "failure": answer.failure}
     written = answer.writing
     counts = {"n_prompt": written.n_prompt_tokens, "n_new": written.n_new_tokens} if written else {}
     return clock.found | told | counts | peak()
 
 
-class _Later:
-    """A model that is opened when something is first asked of it: after the search, as by an address."""
+class _Few:
+    """An engine that is opened when something is first asked of it, after the search, and writes few tokens."""
 
-    def __init__(self, load: Callable[[], LLM]) -> None:
-        self._load = load
-        self._llm: LLM | None = None
+    def __init__(self, load: Callable[[], Engine], n_new: int) -> None:
+        self._load, self._n_new = load, n_new
+        self._engine: Engine | None = None
+
+    def generate(self, prompt: str, sampling: Sampling) -> Generator[str, None, Generation]:
+        """The continuation of the prompt, cut after n_new tokens."""
+        return self._opened().generate(prompt, replace(sampling, max_new_tokens=self._n_new))
 
     def __getattr__(self, name: str) -> Any:
-        if self._llm is None:
-            self._llm = self._load()
-        return getattr(self._llm, name)
+        return getattr(self._opened(), name)
+
+    def _opened(self) -> Engine:
+        self._engine = self._engine or self._load()
+        return self._engine
 
 
 def prepared(workspace: str) -> dict[str, Any]:
