@@ -60,7 +60,8 @@ def written(engine: LlamaServerEngine, prompt: str = "Red?") -> str:
 def servers_of(pid: int) -> list[psutil.Process]:
     """The servers that a process started; each has a guard above it."""
     below = psutil.Process(pid).children(recursive=True)
-    return [process for process in below if "stub_llama_server.py" in process.cmdline()[1]]
+    alive = [process for process in below if process.status() != psutil.STATUS_ZOMBIE]
+    return [process for process in alive if "stub_llama_server.py" in " ".join(process.cmdline())]
 
 
 # --- before llama.cpp ---------------------------------------------------------------------------
