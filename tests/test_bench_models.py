@@ -144,7 +144,6 @@ def test_a_model_is_measured_token_by_token_inside_its_limit(checkpoint: Path, l
     (found,) = rows_of(tmp_path / "rows")
     assert (found["returncode"], found["oom_kills"], found["n_prompt"], found["n_pieces"]) == (0, 0, 32, 4)
     assert found["peak_bytes"] <= 512 << 20
-    assert found["later_bytes"] <= 1.01 * 3 * found["plan"]["streamed_bytes"] + (1 << 20)
 
 
 def test_few_cases_run_where_few_are_named() -> None:
