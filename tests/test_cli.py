@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -284,6 +285,20 @@ def test_a_closed_pipe_is_no_traceback(place: Path) -> None:
     done = subprocess.run(["bash", "-c", f"{line}"], capture_output=True, text=True, timeout=120)
     assert done.stderr == ""
     assert int(done.stdout) in (Exit.DONE, Exit.READER_LEFT)
+
+
+def test_a_swallowed_ctrl_c_ends_the_job_at_its_next_word() -> None:
+    from qrag_lib.cli.interrupts import heard
+    from qrag_lib.progress import quiet
+
+    before = signal.getsignal(signal.SIGINT)
+    with heard(quiet) as tell:
+        tell("read", 1)
+        with contextlib.suppress(KeyboardInterrupt):  # as an import does that tries and goes on
+            signal.raise_signal(signal.SIGINT)
+        with pytest.raises(KeyboardInterrupt):
+            tell("read", 2)
+    assert signal.getsignal(signal.SIGINT) is before
 
 
 def test_ctrl_c_ends_calmly(tmp_path: Path) -> None:

@@ -33,9 +33,10 @@ class Stretch:
 
 def ingest(options: Namespace) -> object:
     """Read documents and index them."""
+    from qrag_lib.cli.interrupts import heard
     from qrag_lib.progress import shown
 
-    with _open(options, create=True) as workspace, shown() as tell:
+    with _open(options, create=True) as workspace, shown() as drawn, heard(drawn) as tell:
         return workspace.ingest(
             _source(options),
             include=options.include,
