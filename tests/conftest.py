@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,6 +18,11 @@ pytest_plugins = ["worker_kernel"]
 # Under QRAG_CI a test may be skipped for these reasons only; any other skip fails the run.
 MAY_SKIP = ("root may", "not a git checkout", "needs a GPU", "needs Windows", "needs macOS", "needs llama-cpp-python")
 DATA = Path(os.environ.get("QRAG_TEST_DATA", Path(__file__).parents[2] / "shared" / "data"))
+
+
+# A shell starts what it puts in the background deaf to Ctrl-C; the tests that press it must hear it.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_runtest_setup() -> None:
