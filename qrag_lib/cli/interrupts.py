@@ -1,8 +1,9 @@
-"""Ctrl-C that nobody heard: some libraries swallow it while they are being imported."""
+"""Ctrl-C at a bad moment: torch swallows it while it is being imported, or ends the process with a dump."""
 
 from __future__ import annotations
 
 import signal
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
@@ -12,16 +13,18 @@ from qrag_lib.progress import Progress
 
 @contextmanager
 def heard(tell: Progress) -> Iterator[Progress]:
-    """A `tell` that raises KeyboardInterrupt where an earlier one did not end the job.
+    """A `tell` that raises KeyboardInterrupt where Ctrl-C did not end the job at once.
 
-    Outside the main thread, or where somebody else handles Ctrl-C, `tell` as it is.
+    The first Ctrl-C waits for the end of an import of torch, a second one does not. Outside the main
+    thread, or where somebody else handles Ctrl-C, `tell` as it is.
     """
     pressed = False
 
     def press(_signal: int, _frame: FrameType | None) -> None:
         nonlocal pressed
-        pressed = True
-        raise KeyboardInterrupt
+        again, pressed = pressed, True
+        if again or not _importing("torch"):
+            raise KeyboardInterrupt
 
     def told(stage: str, done: int, total: int | None = None, seconds: float | None = None) -> None:
         if pressed:
@@ -38,3 +41,8 @@ def heard(tell: Progress) -> Iterator[Progress]:
     finally:
         if ours:
             signal.signal(signal.SIGINT, before)
+
+
+def _importing(name: str) -> bool:
+    """Whether a module's import has begun and not ended."""
+    return bool(getattr(getattr(sys.modules.get(name), "__spec__", None), "_initializing", False))
