@@ -17,8 +17,9 @@ from typing import TYPE_CHECKING, Final, Literal
 
 import numpy as np
 
-from qrag_lib.rag.asking import Question, tokens
+from qrag_lib.rag.asking import Question
 from qrag_lib.rag.evidence import GAP, Array, Candidate, match
+from qrag_lib.rag.reading import longest_run, tokens
 from qrag_lib.rag.statements import Statement, opposed
 
 if TYPE_CHECKING:
@@ -172,7 +173,7 @@ class Weights:
             "fresh": self.share(fresh, stretch.stems) if fresh else covered,
             "known": self.share([s for s in claim.stems if s in self.question.known], stretch.stems),
             "covered": covered,
-            "run": _run(claim.words, stretch.statement.words),
+            "run": longest_run(claim.words, stretch.statement.words) / max(4, len(claim.words)),
             "cosine": cosine,
             "pair": float(len(stretch.parts) > 1),
         }
@@ -189,15 +190,6 @@ class Weights:
         held = [(self.share(claim.stems, s.stems) + 0.5 * self.share(claim.stems, s.seen), s) for s in near]
         ranked = sorted(held, key=lambda pair: (-pair[0], len(pair[1].parts)))
         return [stretch for share, stretch in ranked[: CONSIDERED if semantic else 2 * CONSIDERED] if share > 0]
-
-
-def _run(claim: Sequence[str], source: Sequence[str]) -> float:
-    """Longest run of the claim's words, function words too, that stands in the source, over the claim's length."""
-    best, lengths = 0, [0] * (len(claim) + 1)
-    for word in source:
-        lengths = [0, *(lengths[i] + 1 if other == word else 0 for i, other in enumerate(claim))]
-        best = max(best, *lengths)
-    return best / max(4, len(claim))
 
 
 def disagreement(claim: Statement, stretch: Stretch, question: Question) -> Reason:

@@ -10,14 +10,14 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import cached_property
 from itertools import pairwise
-from typing import Final, NamedTuple
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 
-from qrag_lib.language import fold, terms
+from qrag_lib.language import fold
 from qrag_lib.rag.cues import (
     ASKED,
     AUXILIARIES,
@@ -33,34 +33,7 @@ from qrag_lib.rag.cues import (
     YEAR,
     Kind,
 )
-
-_TOKEN = re.compile(r"[^\W_]+(?:[.,:]\d+)*%?")
-_LONG_TOKEN = 64  # characters
-
-
-class Token(NamedTuple):
-    """A word of a text. stem: its index term, "" for a function word. start: its offset in the text."""
-
-    text: str
-    stem: str
-    start: int
-
-
-@lru_cache(maxsize=200_000)
-def _stem(word: str, language: str) -> str:
-    """The index term of a word, "" for a function word."""
-    return "".join(terms(word, language)[:1])
-
-
-@lru_cache(maxsize=2_000)
-def tokens(text: str, language: str) -> tuple[Token, ...]:
-    """The words of the text with their stems.
-
-    >>> [t.stem for t in tokens("Quem fundou a escola?", "pt")]
-    ['', 'fund', '', 'escol']
-    """
-    found = ((m[0][:_LONG_TOKEN], m.start()) for m in _TOKEN.finditer(text))
-    return tuple(Token(word, _stem(word, language), start) for word, start in found)
+from qrag_lib.rag.reading import Reading, Token, stem
 
 
 def kind_of(question: str) -> Kind:
@@ -130,21 +103,11 @@ _MATCHERS: dict[Kind, Callable[[str, Sequence[Token]], bool]] = {
 
 
 @dataclass(frozen=True)
-class Question:
-    """A question, read once. language: "pt", "en" or "und"."""
+class Question(Reading):
+    """A question, read once."""
 
     text: str
     language: str
-
-    @cached_property
-    def tokens(self) -> tuple[Token, ...]:
-        """Its words."""
-        return tokens(self.text, self.language)
-
-    @cached_property
-    def words(self) -> tuple[str, ...]:
-        """Its words in lower case, function words too."""
-        return tuple(t.text.lower() for t in self.tokens)
 
     @cached_property
     def stems(self) -> tuple[str, ...]:
@@ -185,7 +148,7 @@ class Question:
     @cached_property
     def emphasis(self) -> npt.NDArray[np.float64]:
         """Factor of each term's weight: words for the kind of answer count little, names more."""
-        nouns = {_stem(word, self.language) for word in TYPE_NOUNS}
+        nouns = {stem(word, self.language) for word in TYPE_NOUNS}
         return np.array([(0.35 if s in nouns else 1.0) * (1.3 if s in self.names else 1.0) for s in self.stems])
 
 

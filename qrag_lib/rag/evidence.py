@@ -15,7 +15,8 @@ import numpy.typing as npt
 
 from qrag_lib.errors import NotFound
 from qrag_lib.language import sentences
-from qrag_lib.rag.asking import Question, Token, counts, defines, met, near, refers_back, tokens
+from qrag_lib.rag.asking import Question, counts, defines, met, near, refers_back
+from qrag_lib.rag.reading import Reading, longest_run, tokens
 from qrag_lib.types import Chunk, Hit
 
 Array = npt.NDArray[np.float64]
@@ -27,7 +28,7 @@ LONGEST: Final = 1_200  # characters of a sentence; longer ones are tables, code
 
 
 @dataclass(frozen=True)
-class Candidate:
+class Candidate(Reading):
     """A sentence of a document: `text == document text[start:end]`.
 
     rank: of its best hit, from 0. place: among the sentences of the passage, from 0.
@@ -40,11 +41,6 @@ class Candidate:
     end: int
     text: str
     language: str
-
-    @cached_property
-    def tokens(self) -> tuple[Token, ...]:
-        """Its words."""
-        return tokens(self.text, self.language)
 
     @cached_property
     def stems(self) -> tuple[str, ...]:
@@ -177,12 +173,7 @@ def _title(candidate: Candidate) -> tuple[str, ...]:
 
 def _run(question: Question, candidate: Candidate) -> float:
     """Length of the longest run of the question's words, function words too, over the question's length."""
-    asked, said = question.words, [t.text.lower() for t in candidate.tokens]
-    best, lengths = 0, [0] * (len(asked) + 1)
-    for word in said:
-        lengths = [0, *(lengths[i] + 1 if other == word else 0 for i, other in enumerate(asked))]
-        best = max(best, *lengths)
-    return best / max(3, len(asked))
+    return longest_run(question.words, candidate.words) / max(3, len(question.words))
 
 
 def _window(question: Question, candidate: Candidate, share: Array) -> float:

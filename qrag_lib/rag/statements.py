@@ -10,7 +10,7 @@ from itertools import pairwise
 from typing import Final
 
 from qrag_lib.language import fold
-from qrag_lib.rag.asking import Token, tokens
+from qrag_lib.rag.reading import Reading, Token
 
 _NUMBER = re.compile(r"\d+(?:[.,]\d+)*")
 _GROUPED = re.compile(r"(\d{1,3}(?:([.,])\d{3})(?:\2\d{3})*)(?:[.,](\d{1,2}))?")
@@ -60,21 +60,11 @@ def value(written: str) -> str:
 
 
 @dataclass(frozen=True)
-class Statement:
-    """A sentence, read once for what must agree. language: "pt", "en" or "und"."""
+class Statement(Reading):
+    """A sentence, read once for what must agree."""
 
     text: str
     language: str
-
-    @cached_property
-    def tokens(self) -> tuple[Token, ...]:
-        """Its words."""
-        return tokens(self.text, self.language)
-
-    @cached_property
-    def words(self) -> tuple[str, ...]:
-        """Its words in lower case, function words too."""
-        return tuple(t.text.lower() for t in self.tokens)
 
     @cached_property
     def stems(self) -> tuple[str, ...]:
