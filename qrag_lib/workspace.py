@@ -256,9 +256,9 @@ class Workspace:
         and `qrels.tsv`. k: passages that an answer is taken from. mode: as in `search`. llm: as in `ask`;
         it is asked for several answers at once.
         """
-        from qrag_lib.rag.answerer import Ahead
         from qrag_lib.rag.evaluate import evaluate
         from qrag_lib.rag.question_sets import load_question_set
+        from qrag_lib.rag.together import Ahead
 
         if self.catalog.indexes.active() is None:
             raise EvaluationError(_("the workspace holds no documents"), hint=_("qrag ingest FOLDER puts some in"))

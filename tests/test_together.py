@@ -12,8 +12,8 @@ from tiny_llm import make_tiny_llm
 
 from qrag_lib.errors import GenerationFailed
 from qrag_lib.models.generation import Generation, Sampling
-from qrag_lib.rag.answerer import AHEAD, Ahead
 from qrag_lib.rag.question_sets import Question, QuestionSet
+from qrag_lib.rag.together import BATCH, Ahead
 from qrag_lib.settings import load_settings
 from qrag_lib.types import Answer
 from qrag_lib.workspace import Workspace
@@ -107,7 +107,7 @@ def test_a_group_that_cannot_be_asked_is_asked_one_by_one() -> None:
     assert ahead("a").question == "a"
     with pytest.raises(GenerationFailed):
         ahead("bad")
-    assert ahead("c").question == "c" and asked[0] == 3 <= AHEAD
+    assert ahead("c").question == "c" and asked[0] == 3 <= BATCH
 
 
 def test_a_workspace_can_be_read_while_answers_are_written() -> None:

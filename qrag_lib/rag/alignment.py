@@ -23,7 +23,7 @@ from qrag_lib.rag.reading import longest_run, tokens
 from qrag_lib.rag.statements import Statement, opposed
 
 if TYPE_CHECKING:
-    from qrag_lib.rag.answer import Encoder
+    from qrag_lib.models.encoder import Embedder
 
 Reason = Literal["", "nothing", "number", "name", "denial", "weak"]
 
@@ -87,7 +87,7 @@ def align(
     claims: Sequence[str],
     question: Question,
     sources: Sequence[Candidate],
-    embedding: Encoder | None = None,
+    embedding: Embedder | None = None,
     *,
     threshold: float = THRESHOLD,
 ) -> list[Support]:
@@ -215,7 +215,7 @@ def score(rows: Array, *, semantic: bool = True) -> Array:
 
 
 def _cosines(
-    claims: Sequence[Statement], near: Sequence[Sequence[Stretch]], embedding: Encoder
+    claims: Sequence[Statement], near: Sequence[Sequence[Stretch]], embedding: Embedder
 ) -> dict[tuple[int, int], float]:
     """Cosine of the claim i and its j-th stretch; every text is embedded once."""
     texts = {claim.text[:READ] for claim in claims} | {s.statement.text[:READ] for some in near for s in some}
@@ -235,7 +235,7 @@ def _support(
     claim: Statement,
     near: Sequence[Stretch],
     cosines: Sequence[float],
-    embedding: Encoder | None,
+    embedding: Embedder | None,
     threshold: float,
 ) -> Support:
     """The best stretch that agrees, unless one that scores higher denies it; without one, the reason of the best."""

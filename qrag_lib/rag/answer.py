@@ -5,14 +5,14 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Final, Literal, Protocol
+from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 
 from qrag_lib.errors import QragError
 from qrag_lib.i18n import _
 from qrag_lib.language import detect
+from qrag_lib.models.encoder import Embedder
 from qrag_lib.rag.asking import Question
 from qrag_lib.rag.confidence import THRESHOLD, confidence
 from qrag_lib.rag.evidence import GAP, Array, Candidate, candidates, features, score
@@ -26,18 +26,6 @@ MARGIN: Final = 1.5  # how far below the best (log odds) a supporting sentence m
 JOINED: Final = 2.0  # how far below the best (log odds) a neighbour of it may score and be quoted with it
 ALIKE: Final = 0.5  # share of common terms from which a sentence says nothing new
 AROUND: Final = 600  # characters of the passage shown around a quote
-
-
-class Encoder(Protocol):
-    """What `ask` needs of an embedding model."""
-
-    def encode(self, texts: Sequence[str], *, kind: Literal["passage", "query"] = "passage") -> npt.NDArray[np.float32]:
-        """One unit row a text."""
-        ...
-
-    def token_spans(self, text: str) -> list[tuple[int, int]]:
-        """Character spans of the word pieces."""
-        ...
 
 
 @dataclass(frozen=True)
@@ -59,7 +47,7 @@ def ask(
     question: str,
     hits: Hits,
     texts: Callable[[str], str],
-    embedding: Encoder | None = None,
+    embedding: Embedder | None = None,
     *,
     max_sentences: int = 3,
     threshold: float | None = None,
@@ -115,7 +103,7 @@ def clean_question(question: str) -> str:
     return asked
 
 
-def weigh(question: Question, hits: Hits, texts: Callable[[str], str], embedding: Encoder | None) -> Evidence:
+def weigh(question: Question, hits: Hits, texts: Callable[[str], str], embedding: Embedder | None) -> Evidence:
     """All sentences of the hits, scored."""
     found = candidates(hits.hits, texts, question.language) if question.stems else []
     if not found:
@@ -126,7 +114,7 @@ def weigh(question: Question, hits: Hits, texts: Callable[[str], str], embedding
     return Evidence(question, tuple(found), scores, confidence(question, found, rows, scores))
 
 
-def _cosines(question: Question, found: Sequence[Candidate], embedding: Encoder) -> Array:
+def _cosines(question: Question, found: Sequence[Candidate], embedding: Embedder) -> Array:
     """Cosine of the question and each sentence; those with the fewest words in common get the lowest one."""
     first = np.argsort(-score(features(question, found), semantic=False), kind="stable")[:EMBEDDED]
     vectors = embedding.encode([_beginning(found[i].text, embedding) for i in first])
@@ -137,7 +125,7 @@ def _cosines(question: Question, found: Sequence[Candidate], embedding: Encoder)
     return cosines
 
 
-def _beginning(text: str, embedding: Encoder) -> str:
+def _beginning(text: str, embedding: Embedder) -> str:
     """The text, cut after READ word pieces."""
     spans = embedding.token_spans(text) if len(text) > READ else []
     return text[: spans[READ - 1][1]] if len(spans) > READ else text

@@ -9,6 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from qrag_lib.i18n import _
+from qrag_lib.models.choose import EXTRACTIVE
 from qrag_lib.rag.answer import ask, placed
 from qrag_lib.rag.catalog import Catalog
 from qrag_lib.rag.embedders import Embedders
@@ -19,11 +20,8 @@ if TYPE_CHECKING:
     from qrag_lib.models.encoder import Embedder
     from qrag_lib.rag.live import OnText
 
-EXTRACTIVE: Final = "extractive:"  # the address of what answers without a language model
 QUOTES: Final = "extractive"  # who writes then
 READ: Final = 10  # passages that an answer is taken from; measured in experiments/answers
-
-AHEAD: Final = 8  # questions that are asked together, as many as a model writes in a pass
 
 Filters = Mapping[str, Any] | Sequence[Filter] | None
 Search = Callable[[str, int, Filters], Hits]
@@ -119,25 +117,3 @@ class Answerer:
 
 def _text(documents: Mapping[str, Document], document_id: str) -> str:
     return documents[document_id].text
-
-
-class Ahead:
-    """Gives the answer to one question after another, asked for AHEAD of them together."""
-
-    def __init__(self, questions: Sequence[str], ask_many: Callable[[Sequence[str]], list[Answer]]) -> None:
-        self._left = list(dict.fromkeys(questions))
-        self._ask_many = ask_many
-        self._known: dict[str, Answer] = {}
-
-    def __call__(self, question: str) -> Answer:
-        """The answer to one of the questions; where its group cannot be asked, it is asked alone."""
-        if question not in self._known:
-            at = self._left.index(question)
-            group = self._left[at : at + AHEAD]
-            try:
-                self._known |= zip(group, self._ask_many(group), strict=True)
-            except Exception:
-                if len(group) == 1:
-                    raise
-                self._known[question] = self._ask_many([question])[0]
-        return self._known[question]

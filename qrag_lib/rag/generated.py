@@ -11,8 +11,9 @@ from typing import Final
 from qrag_lib.errors import GenerationFailed, ModelError, QragError, SettingsError
 from qrag_lib.i18n import _, ngettext
 from qrag_lib.language import sentences
+from qrag_lib.models.encoder import Embedder
 from qrag_lib.rag.alignment import Support, align
-from qrag_lib.rag.answer import Encoder, ask, cite
+from qrag_lib.rag.answer import ask, cite
 from qrag_lib.rag.asking import Question
 from qrag_lib.rag.evidence import Candidate, candidates
 from qrag_lib.rag.live import OnText
@@ -43,7 +44,7 @@ def generate(
     question: str,
     hits: Hits,
     texts: Callable[[str], str],
-    embedding: Encoder | None,
+    embedding: Embedder | None,
     open_writer: Callable[[], Writer | None],
     *,
     top_k: int,
@@ -67,7 +68,7 @@ def generate(
 
 
 def judged(
-    quoted: Answer, name: str, draft: Draft, hits: Hits, texts: Callable[[str], str], embedding: Encoder | None
+    quoted: Answer, name: str, draft: Draft, hits: Hits, texts: Callable[[str], str], embedding: Embedder | None
 ) -> Answer:
     """The answer that a draft comes to: compared with the documents, or where it failed the quotes in its place."""
     if draft.error is not None:
@@ -134,7 +135,7 @@ def split(text: str, language: str) -> list[str]:
 
 
 def _checked(
-    quoted: Answer, name: str, draft: Draft, hits: Hits, texts: Callable[[str], str], embedding: Encoder | None
+    quoted: Answer, name: str, draft: Draft, hits: Hits, texts: Callable[[str], str], embedding: Embedder | None
 ) -> Answer:
     said = spoken(draft.text)
     written = split(said, quoted.language)
@@ -157,7 +158,7 @@ def _checked(
 
 
 def _aligned(
-    written: Sequence[str], question: Question, sources: Sequence[Candidate], embedding: Encoder | None
+    written: Sequence[str], question: Question, sources: Sequence[Candidate], embedding: Embedder | None
 ) -> tuple[list[Support], str]:
     """What supports each sentence; by words alone where the memory no longer holds the embedder, and then that said."""
     try:

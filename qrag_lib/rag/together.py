@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from qrag_lib.errors import SettingsError
-from qrag_lib.rag.answer import Encoder
+from qrag_lib.models.encoder import Embedder
 from qrag_lib.rag.generated import Draft, draft_of, judged
 from qrag_lib.rag.prompting import Prompt, assemble
 from qrag_lib.rag.writers import EngineWriter, Writer
@@ -26,7 +26,7 @@ class Case:
 
 
 def generate_together(
-    cases: Sequence[Case], open_writer: Callable[[], Writer | None], embedding: Encoder | None, *, top_k: int
+    cases: Sequence[Case], open_writer: Callable[[], Writer | None], embedding: Embedder | None, *, top_k: int
 ) -> list[Answer]:
     """What `generated.generate` gives for each case, its model asked for BATCH of them at once where it is able to.
 
@@ -72,3 +72,25 @@ def _drafts(writer: Writer, prompts: Sequence[Prompt | Draft]) -> list[Draft]:
     written = [Draft(*each) for each in made] if made else [draft_of(writer, messages) for messages in asked]
     left = iter(written)
     return [next(left) if isinstance(prompt, Prompt) else prompt for prompt in prompts]
+
+
+class Ahead:
+    """Gives the answer to one question after another, asked for BATCH of them together."""
+
+    def __init__(self, questions: Sequence[str], ask_many: Callable[[Sequence[str]], list[Answer]]) -> None:
+        self._left = list(dict.fromkeys(questions))
+        self._ask_many = ask_many
+        self._known: dict[str, Answer] = {}
+
+    def __call__(self, question: str) -> Answer:
+        """The answer to one of the questions; where its group cannot be asked, it is asked alone."""
+        if question not in self._known:
+            at = self._left.index(question)
+            group = self._left[at : at + BATCH]
+            try:
+                self._known |= zip(group, self._ask_many(group), strict=True)
+            except Exception:
+                if len(group) == 1:
+                    raise
+                self._known[question] = self._ask_many([question])[0]
+        return self._known[question]
