@@ -80,6 +80,16 @@ def test_the_prompt_passes_in_chunks_and_the_head_sees_one_row(folder: Path) -> 
     assert rows["head"] == [1, 1]
 
 
+@pytest.mark.parametrize("chunk_tokens", [64, 256])
+def test_a_long_prompt_in_chunks_gives_the_text_that_it_gives_in_one(folder: Path, chunk_tokens: int) -> None:
+    exact = torch.backends.cpu.get_cpu_capability() == "AVX512"  # elsewhere sums in bf16 may be made in another order
+    model, long = load_whole(folder, "bfloat16" if exact else "float32"), PROMPT * 10
+    whole = written(make_engine(folder, model, chunk_tokens=2048), long)
+    chunked = written(make_engine(folder, model, chunk_tokens=chunk_tokens), long)
+    assert chunked.n_prompt_tokens > 600 and chunked.details["passes"] > whole.details["passes"]
+    assert chunked.text == whole.text
+
+
 def test_pieces_together_are_the_text(engine: Any) -> None:
     pieces, text = pieces_of(engine)
     assert "".join(pieces) == text.text

@@ -74,6 +74,32 @@ def test_adding_and_taking_back_is_what_transformers_own_layer_does(
             assert cache.get_seq_length() == theirs[0].get_seq_length()
 
 
+@pytest.mark.parametrize("memory_bytes", [None, 0], ids=["memory", "disk"])
+def test_a_prompt_in_pieces_attends_as_it_does_in_one(tmp_path: Path, memory_bytes: int | None) -> None:
+    shape, n = KVShape(1, 8, 64, torch.bfloat16), 850
+    (keys, values), (queries, _unused) = states(n, 1, shape), states(n, 2, shape)
+    attend = torch.nn.functional.scaled_dot_product_attention
+    whole = attend(queries, keys, values, is_causal=True)
+    seen = torch.ones(n, n, dtype=torch.bool).tril()
+    with DiskCache(shape, n, folder=tmp_path, memory_bytes=memory_bytes) as cache, cache.computing(n):
+        for start in range(0, n, 256):
+            piece = slice(start, min(start + 256, n))
+            shown = cache.layers[0].get_mask_sizes(piece.stop - start)[0]
+            held = cache.update(keys[:, :, piece], values[:, :, piece], 0)
+            assert {len(part[0, 0]) for part in held} == {shown} == {512 if start < 512 else n}
+            found = attend(queries[:, :, piece], *held, attn_mask=seen[piece, :shown])
+            if torch.backends.cpu.get_cpu_capability() == "AVX512":  # elsewhere sums may be made in another order
+                assert torch.equal(found, whole[:, :, piece])
+            torch.testing.assert_close(found, whole[:, :, piece], rtol=0.02, atol=0.02)
+
+
+def test_once_a_prompt_is_computed_attention_sees_what_is_there(tmp_path: Path) -> None:
+    with DiskCache(SHAPE, 700, folder=tmp_path, memory_bytes=0) as cache:
+        with cache.computing(600):
+            assert len(cache.update(*states(100, 1), 0)[0][0, 0]) == 512
+        assert cache.update(*states(1, 2), 0)[0].shape == (1, 2, 101, 24)
+
+
 def test_as_many_layers_as_fit_are_in_memory(tmp_path: Path) -> None:
     one_layer = SHAPE.row_bytes * 100
     with DiskCache(SHAPE, 100, folder=tmp_path, memory_bytes=2 * one_layer + 1) as cache:

@@ -74,11 +74,12 @@ def prefill(
     model, which is 6 % of DeepSeek LLM 7B's bytes.
     """
     start, n = cache.get_seq_length(), input_ids.shape[1]
-    while (stop := (start // chunk_tokens + 1) * chunk_tokens) < n:
-        tally.passes += 1
-        _read_on(model, input_ids[:, start:stop], cache)
-        start = stop
-    return _scores(model, input_ids[0, start:].tolist(), cache, tally, keep=1)
+    with cache.computing(n):
+        while (stop := (start // chunk_tokens + 1) * chunk_tokens) < n:
+            tally.passes += 1
+            _read_on(model, input_ids[:, start:stop], cache)
+            start = stop
+        return _scores(model, input_ids[0, start:].tolist(), cache, tally, keep=1)
 
 
 def _read_on(model: PreTrainedModel, ids: torch.Tensor, cache: DiskCache) -> None:

@@ -8,9 +8,10 @@ a new token is one write, a rejected one is forgotten by counting back, and any 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Final, cast
 
 import torch
 from transformers.cache_utils import Cache, CacheLayerMixin
@@ -21,6 +22,9 @@ from qrag_lib.models.offload.rowfile import RowFile
 
 if TYPE_CHECKING:
     from transformers import PreTrainedConfig
+
+
+ATTENDED: Final = 512  # keys that torch's attention on the CPU takes in a step
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,14 +62,19 @@ def kv_shape(config: PreTrainedConfig, dtype: torch.dtype, batch: int = 1) -> KV
 
 
 class KVLayer(CacheLayerMixin):  # type: ignore[no-untyped-call]
-    """One layer of at most `max_length` tokens. Rows beyond `length` are whatever was there."""
+    """One layer of at most `max_length` tokens. Rows beyond `length` are whatever was there.
+
+    prompt: tokens of the prompt that is being computed in pieces, 0 for none. Attention adds up as many keys in a
+    step as are there, and sums of other lengths round otherwise; so a piece is shown as many as the whole prompt
+    would be at that place, zeros under the mask for those to come, and is what it would be of the whole.
+    """
 
     is_croppable = True
     is_sliding = False
 
     def __init__(self, shape: KVShape, max_length: int) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
-        self.shape, self.max_length, self.length = shape, max_length, 0
+        self.shape, self.max_length, self.length, self.prompt = shape, max_length, 0, 0
         self.is_initialized = True
 
     def lazy_initialization(self, key_states: torch.Tensor, value_states: torch.Tensor) -> None:
@@ -81,7 +90,7 @@ class KVLayer(CacheLayerMixin):  # type: ignore[no-untyped-call]
 
     def get_mask_sizes(self, query_length: int) -> tuple[int, int]:
         """(tokens that attention sees, the first of them)."""
-        return self.length + query_length, 0
+        return self._shown(self.length + query_length), 0
 
     def crop(self, tokens_to_remove: int) -> None:
         """Forget the last tokens, as many as the negative number says."""
@@ -105,6 +114,10 @@ class KVLayer(CacheLayerMixin):  # type: ignore[no-untyped-call]
             )
         return stop
 
+    def _shown(self, stop: int) -> int:
+        """Rows that attention sees where the last token of a piece is that before `stop`."""
+        return max(stop, min(self.prompt, -(-stop // ATTENDED) * ATTENDED))
+
 
 class MemoryLayer(KVLayer):  # type: ignore[no-untyped-call]
     """Keys and values in memory, taken as they are filled; no copy of the past when a token is added."""
@@ -121,8 +134,9 @@ class MemoryLayer(KVLayer):  # type: ignore[no-untyped-call]
         stop = self._room_for(key_states.shape[-2])
         self.store[0, :, :, self.length : stop] = key_states
         self.store[1, :, :, self.length : stop] = value_states
-        self.length = stop
-        return self.store[0, :, :, :stop], self.store[1, :, :, :stop]
+        self.length, shown = stop, self._shown(stop)
+        self.store[:, :, :, stop:shown] = 0
+        return self.store[0, :, :, :shown], self.store[1, :, :, :shown]
 
     def read(self, start: int, stop: int) -> torch.Tensor:
         """Rows of some tokens, (t, 2, batch, heads, dimensions)."""
@@ -145,9 +159,10 @@ class DiskLayer(KVLayer):  # type: ignore[no-untyped-call]
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """All keys and all values, (batch, heads, t, dimensions), with the new ones added and written."""
         stop = self._room_for(key_states.shape[-2])
-        rows = self._rows(self.file.read(self.region, self.length, room=stop))
-        rows[self.length :, 0] = key_states.permute(2, 0, 1, 3)
-        rows[self.length :, 1] = value_states.permute(2, 0, 1, 3)
+        rows = self._rows(self.file.read(self.region, self.length, room=self._shown(stop)))
+        rows[self.length : stop, 0] = key_states.permute(2, 0, 1, 3)
+        rows[self.length : stop, 1] = value_states.permute(2, 0, 1, 3)
+        rows[stop:] = 0
         self.file.write_back(self.region, self.length, stop)
         self.length = stop
         keys, values = rows.permute(1, 2, 3, 0, 4)
@@ -210,6 +225,17 @@ class DiskCache(Cache):
     def write(self, layer: int, start: int, rows: torch.Tensor) -> None:
         """Put rows of one layer in place; they count once `take` says so."""
         self._kept()[layer].write(start, rows)
+
+    @contextmanager
+    def computing(self, prompt: int) -> Iterator[None]:
+        """While a prompt of so many tokens is computed in pieces."""
+        for layer in self._kept():
+            layer.prompt = prompt
+        try:
+            yield
+        finally:
+            for layer in self._kept():
+                layer.prompt = 0
 
     def take(self, length: int) -> None:
         """Hold the first `length` tokens, whose rows were written."""
