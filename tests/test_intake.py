@@ -210,7 +210,10 @@ def test_a_folder_cannot_bring_its_own_consent(pickled: Path, tmp_path: Path) ->
     refuses(tmp_path / "copy", "nobody verified")
 
 
-def test_a_bin_file_of_the_hubs_cache_is_verified_by_its_name(pickled: Path, tmp_path: Path) -> None:
+def test_a_bin_file_of_the_hubs_cache_is_verified_by_its_name(
+    pickled: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
     snapshot = hub_cache(tmp_path, pickled)
     check_llm_folder(snapshot)
     shard = next(snapshot.glob("*.bin")).resolve()
@@ -218,6 +221,10 @@ def test_a_bin_file_of_the_hubs_cache_is_verified_by_its_name(pickled: Path, tmp
     content[-100] ^= 1
     shard.write_bytes(content)
     refuses(snapshot, "has other bytes than the hub announced|cannot|no whole file", ModelDamaged)
+
+
+def test_a_folder_laid_out_like_the_hubs_cache_attests_nothing(pickled: Path, tmp_path: Path) -> None:
+    refuses(hub_cache(tmp_path, pickled), "nobody verified")
 
 
 def hub_cache(root: Path, folder: Path) -> Path:

@@ -71,9 +71,15 @@ def is_unchanged(folder: Path, name: str) -> bool:
 
 
 def hub_sha256(path: Path) -> str | None:
-    """The SHA-256 that the hub announced for a file of its cache: the name of its blob. None elsewhere."""
+    """The SHA-256 that the hub announced for a file: the name of its blob in the cache of the hub's own libraries.
+
+    None elsewhere: whoever packs a folder can lay it out like that cache.
+    """
+    from huggingface_hub import constants
+
     blob = path.resolve()
-    return blob.name if blob.parent.name == "blobs" and re.fullmatch("[0-9a-f]{64}", blob.name) else None
+    named = blob.parent.name == "blobs" and re.fullmatch("[0-9a-f]{64}", blob.name)
+    return blob.name if named and blob.is_relative_to(Path(constants.HF_HUB_CACHE).resolve()) else None
 
 
 def sha256(path: Path, tell: Tell = lambda n: None) -> str:
