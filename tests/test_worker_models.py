@@ -7,13 +7,16 @@ import textwrap
 from pathlib import Path
 
 import pytest
+from hub_server import hub_server
 from worker_kernel import TEN, inside, person, said, written
 
 from qrag_lib import errors
 from qrag_lib.models.generation import Engine
+from qrag_lib.models.hub.client import Hub
+from qrag_lib.models.hub.keeping import download_model, repair_model
 from qrag_lib.models.worker import hosted as hosted_model
 from qrag_lib.models.worker.opening import arguments_of, open_hosted, plan_of
-from qrag_lib.models.worker.registry import stop_workers
+from qrag_lib.models.worker.registry import running, stop_workers
 from qrag_lib.settings import Settings
 
 
@@ -40,6 +43,26 @@ def test_a_streamed_model_writes_the_same_in_a_worker_and_after_a_stop(llm: Path
         assert len(stop_workers(settings.models_folder)) == 1
 
 
+def test_a_repaired_model_is_loaded_anew(llm: Path, tmp_path: Path) -> None:
+    settings = Settings(workspace=tmp_path, min_free_disk_gib=0)
+    with hub_server() as server, Hub(server.endpoint) as hub:
+        server.publish("org/tiny", llm)
+        folder = download_model("org/tiny", settings, hub).folder
+        try:
+            open_hosted(folder, settings).close()
+            before = running(settings.models_folder)
+            shard = next(folder.glob("*.safetensors")).resolve()
+            with shard.open("r+b") as file:
+                file.seek(-10, os.SEEK_END)
+                file.write(b"other")
+            assert repair_model("org/tiny", settings, hub).healthy
+            open_hosted(folder, settings).close()
+            after = running(settings.models_folder)
+            assert len(before) == len(after) == 1 and before[0].note.pid != after[0].note.pid
+        finally:
+            stop_workers(settings.models_folder)
+
+
 def _in_this_process(folder: Path) -> Engine:
     from qrag_lib.models.offload.load import load_streamed
     from qrag_lib.models.offload.write import StreamedEngine
@@ -52,7 +75,7 @@ def test_a_model_writes_inside_512_mib_beside_the_kernel_that_asks(group: Path, 
     (group / "memory.limit_in_bytes").write_text(str(512 << 20))
     code = f"""
         from qrag_lib.models.worker.opening import open_hosted, plan_of
-        from qrag_lib.models.worker.registry import stop_workers
+        from qrag_lib.models.worker.registry import running, stop_workers
         from qrag_lib.settings import Settings
         settings = Settings(workspace=Path({str(tmp_path)!r}))
         engine = open_hosted(Path({str(llm)!r}), settings, tell=told.append)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import shutil
@@ -184,3 +185,16 @@ def test_where_there_are_no_unix_sockets_loopback_serves(tmp_path: Path) -> None
         accepted, (host, _port) = listener.accept()
         assert (host, client.family) == ("127.0.0.1", socket.AF_INET)
         accepted.close()
+
+
+def test_a_file_system_without_locks_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(*_arguments: object) -> None:
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    monkeypatch.setattr("fcntl.flock", refused)
+    before = len(os.listdir("/proc/self/fd"))
+    with pytest.raises(
+        errors.ModelUnavailable, match=r"a\.lock cannot be locked: No locks available\n→ set QRAG_MODELS_CACHE"
+    ):
+        hold.take(tmp_path / "a.lock")
+    assert len(os.listdir("/proc/self/fd")) == before

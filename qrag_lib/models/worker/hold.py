@@ -6,17 +6,28 @@ import os
 import sys
 from pathlib import Path
 
+from qrag_lib.errors import ModelUnavailable
+from qrag_lib.i18n import _
+
 
 def take(path: Path) -> int | None:
     """A descriptor that holds the lock until it is closed or the process ends; None where another holds it.
 
-    The file stays: to unlink a lock would let two hold it.
+    The file stays: to unlink a lock would let two hold it. Raises ModelUnavailable on a file system without locks.
     """
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
-    if _locked(descriptor):
-        return descriptor
-    os.close(descriptor)
-    return None
+    locked = False
+    try:
+        locked = _locked(descriptor)
+    except OSError as error:
+        raise ModelUnavailable(
+            _("{path} cannot be locked: {error}").format(path=path, error=error.strerror),
+            hint=_("set QRAG_MODELS_CACHE to a folder on a disk of this machine"),
+        ) from error
+    finally:
+        if not locked:
+            os.close(descriptor)
+    return descriptor if locked else None
 
 
 def is_held(path: Path) -> bool:

@@ -88,6 +88,18 @@ def dismiss(folder: Path, note: place.Note, *, wait_s: float = 5.0) -> bool:
     return _let_go(folder, note.key, wait_s)
 
 
+def dismiss_holders(root: Path, model: Path) -> list[int]:
+    """Let the workers below `root` that hold the model of a folder end as they fall idle; their process numbers.
+
+    The next who asks for that model gets a new worker, which reads its files anew.
+    """
+    folder, held = place.found_folder(root), str(model.resolve())
+    notes = [note for note in place.notes(folder) if note.arguments.get("folder") == held] if folder else []
+    for note in notes:
+        dismiss(folder or root, note, wait_s=0.0)
+    return [note.pid for note in notes]
+
+
 def sweep(folder: Path) -> None:
     """Remove notes and sockets whose worker is dead, and logs that nobody wrote to for a month."""
     for path in folder.glob("*.lock"):
