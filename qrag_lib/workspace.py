@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from qrag_lib import progress as progress_bars
-from qrag_lib.errors import DiskFull, EvaluationError, NotFound, WorkspaceNotFound, WorkspaceReadOnly
+from qrag_lib.errors import EvaluationError, NotFound, WorkspaceNotFound, WorkspaceReadOnly
 from qrag_lib.i18n import _
 from qrag_lib.progress import Progress
 from qrag_lib.rag.catalog import Catalog
@@ -79,7 +79,7 @@ class Workspace:
         folder = Path(path) if path is not None else settings.workspace
         if not (folder / CATALOG).exists():
             _make(folder, create and not read_only)
-        return cls(folder, _open_catalog(folder / CATALOG, read_only), settings, parser)
+        return cls(folder, Catalog.open(folder / CATALOG, read_only=read_only), settings, parser)
 
     def __enter__(self) -> Workspace:
         return self
@@ -116,14 +116,14 @@ class Workspace:
         Refused files are listed in the report, the others go on. Stopped at any moment, the next
         call goes on from there. Raises WorkspaceBusy, WorkspaceReadOnly, DiskFull, SourceError.
         """
-        from qrag_lib.rag.documents import Reader
+        from qrag_lib.rag.documents import Limits, Reader
         from qrag_lib.rag.sources import open_source
 
         opened = open_source(source, include=include, limit=limit)
         with (
             self._writing(_("ingesting")),
             self._telling(on_progress) as tell,
-            Reader(_limits(self.settings)) as reader,
+            Reader(Limits.of(self.settings)) as reader,
         ):
             return self._indexer.ingest(opened, reader, tell, delete_missing=delete_missing)
 
@@ -358,17 +358,10 @@ def validate(source: str | Path | Sequence[str | Path], settings: Settings) -> V
 
     verdicts: list[Verdict] = []
     with progress_bars.shown() as tell:
-        for verdict in documents.validate(source, _limits(settings)):
+        for verdict in documents.validate(source, documents.Limits.of(settings)):
             verdicts.append(verdict)
             tell("read", len(verdicts))
     return Verdicts(tuple(verdicts))
-
-
-def _limits(settings: Settings) -> Any:
-    from qrag_lib.rag.documents import Limits
-
-    file_bytes = int(settings.max_file_mib * 2**20)
-    return Limits(file_bytes=file_bytes, seconds=settings.max_read_s, memory_mib=int(settings.max_read_mib))
 
 
 def _make(folder: Path, create: bool) -> None:
@@ -384,15 +377,3 @@ def _make(folder: Path, create: bool) -> None:
             _("no workspace can be made in {folder}: {error}").format(folder=folder, error=error.strerror),
             hint=_("name a folder that you may write, by -w or QRAG_WORKSPACE"),
         ) from error
-
-
-def _open_catalog(path: Path, read_only: bool) -> Catalog:
-    """Open to write where that is possible, else to read."""
-    if read_only:
-        return Catalog(path, read_only=True)
-    try:
-        return Catalog(path)
-    except (WorkspaceReadOnly, DiskFull):  # a WAL needs some room too, were it only to read
-        if not path.exists():
-            raise
-        return Catalog(path, read_only=True)

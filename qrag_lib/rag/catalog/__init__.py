@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from qrag_lib.errors import DiskFull, WorkspaceReadOnly
 from qrag_lib.rag.catalog.chunks import Chunks
 from qrag_lib.rag.catalog.database import Database
 from qrag_lib.rag.catalog.digest import digest
@@ -32,6 +33,18 @@ class Catalog:
         self.chunks = Chunks(self.database)
         self.vectors = Vectors(self.database)
         self.indexes = Indexes(self.database)
+
+    @classmethod
+    def open(cls, path: Path, *, read_only: bool = False) -> Catalog:
+        """Open to write where that is possible, else to read."""
+        if read_only:
+            return cls(path, read_only=True)
+        try:
+            return cls(path)
+        except (WorkspaceReadOnly, DiskFull):  # a WAL needs some room too, were it only to read
+            if not path.exists():
+                raise
+            return cls(path, read_only=True)
 
     def generation(self) -> int:
         """Number of the last commit, by whichever process."""

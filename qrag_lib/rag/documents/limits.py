@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from qrag_lib.settings import Settings
 
 MIB = 2**20
 
@@ -24,6 +28,12 @@ class Limits:
     archive_bytes: int = 256 * MIB
     archive_entry_bytes: int = 64 * MIB
     archive_ratio: int = 200
+
+    @classmethod
+    def of(cls, settings: Settings) -> Limits:
+        """The limits that the settings name."""
+        file_bytes = int(settings.max_file_mib * MIB)
+        return cls(file_bytes=file_bytes, seconds=settings.max_read_s, memory_mib=int(settings.max_read_mib))
 
 
 def mebibytes(n_bytes: int) -> str:
