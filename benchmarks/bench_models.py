@@ -14,7 +14,7 @@ import os
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, astuple, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -26,7 +26,7 @@ from benchmarks.cgroups import NoCgroup, Ran, run_limited
 from benchmarks.checkpoint_7b import DEEPSEEK_7B, DEFAULT_FOLDER, QUICK, STEMS, Format, Shape, write_checkpoint
 from benchmarks.disks import NoLoopDevice, drop_page_cache, loop_device, read_ahead_kb
 from benchmarks.model_prompts import prompt_of
-from benchmarks.model_results import results
+from benchmarks.model_results import key, results
 from benchmarks.processes import EQUAL, MARK, fresh
 
 LIMITS = (512, 1024, 2048, 4096, 8192, 0)  # MiB; 0: none
@@ -60,6 +60,7 @@ def cases(kinds: Sequence[str], limits: Sequence[int], prompts: Sequence[int]) -
             continue
         few = kind not in ("in memory", "streamed", "stock")
         chosen = {"in memory": (0,), "drafts": limits[:1], "int8": limits[:1], "ask": limits[:1]}.get(kind, limits)
+        chosen = [limit for limit in chosen if limit or kind != "stock"]  # without one, "in memory" is stock
         yield from (Case(kind, limit, n) for limit in chosen for n in (prompts[:1] if few else prompts))
 
 
@@ -171,7 +172,7 @@ def rows_of(path: Path) -> list[dict[str, Any]]:
     """The last row of each case."""
     lines = path.read_text("utf-8").splitlines() if path.exists() else []
     rows = [json.loads(line) for line in lines]
-    return list({(row["kind"], row["limit_mib"], row["n_prompt"]): row for row in rows}.values())
+    return list({key(row): row for row in rows}.values())
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -186,8 +187,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         folder = options.folder or (scratch / "checkpoint" if scratch else DEFAULT_FOLDER)
         chosen = list(cases(options.only or KINDS, options.limit or LIMITS, options.prompt or PROMPTS))
         if options.missing:
-            known = {(row["kind"], row["limit_mib"], row["n_prompt"]) for row in rows_of(rows)}
-            chosen = [case for case in chosen if (case.kind, case.limit_mib, case.n_prompt) not in known]
+            known = {key(row) for row in rows_of(rows)}
+            chosen = [case for case in chosen if (*astuple(case), options.format) not in known]
         try:
             bench = Bench(folder, QUICK if options.quick else DEEPSEEK_7B, rows, options.time_limit)
             bench.format = options.format

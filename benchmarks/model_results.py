@@ -8,7 +8,8 @@ from typing import Any
 from benchmarks.report import Result
 
 Row = Mapping[str, Any]
-Rows = Mapping[tuple[str, int, int], Row]
+Key = tuple[str, int, int, str]
+Rows = Mapping[Key, Row]
 MIB, GB = 2**20, 1e9
 BESIDE = {"streamed": "stock", "loop streamed": "loop stock"}
 LEAST_SHARE, MOST_AMPLIFICATION, MOST_INT8 = 0.90, 1.01, 0.55
@@ -16,12 +17,17 @@ LEAST_SHARE, MOST_AMPLIFICATION, MOST_INT8 = 0.90, 1.01, 0.55
 
 def results(rows: Sequence[Row], *, quick: bool) -> list[Result]:
     """The figures of each case, then how ours stands to what it is compared with."""
-    known = {(row["kind"], row["limit_mib"], row["n_prompt"]): row for row in rows}
+    known = {key(row): row for row in rows}
     made = [result for row in rows for result in _figures(row)]
     for row in rows:
         made += _targets(row, known)
     where = {name(row): row["machine"] for row in rows}
     return [Result(r.benchmark, r.case, r.measure, r.value, r.unit, r.target, where[r.case], quick) for r in made]
+
+
+def key(row: Row) -> Key:
+    """What tells a case from the others; the last row of a key counts."""
+    return row["kind"], row["limit_mib"], row["n_prompt"], row.get("format", "safetensors")
 
 
 def name(row: Row) -> str:
@@ -49,23 +55,23 @@ def _figures(row: Row) -> Iterator[Result]:
 
 
 def _targets(row: Row, known: Rows) -> Iterator[Result]:
-    case, key = name(row), (row["limit_mib"], row["n_prompt"])
-    ours = row["kind"] in ("streamed", "loop streamed", "ask")
+    case, kind, beside = name(row), row["kind"], key(row)[1:]
+    ours = kind in ("streamed", "loop streamed", "ask")
     if ours and row["limit_mib"] == 512:
         yield Result("models", case, "processes killed for memory", row.get("oom_kills", 1), "", "< 1")
         yield Result("models", case, "tokens", row.get("n_pieces", 0), "", "≥ 1")
-    if (part := share(row)) is not None and row["kind"] != "int8":
+    if (part := share(row)) is not None and kind != "int8":
         yield Result("models", case, "share of the bandwidth", part, "", f"≥ {LEAST_SHARE}")
     if (more := amplification(row)) is not None:
         yield Result("models", case, "read for each byte needed", more, "", f"≤ {MOST_AMPLIFICATION}")
-    theirs = known.get((BESIDE.get(row["kind"], ""), *key))
+    whole = known.get(("in memory", 0, row["n_prompt"], "safetensors"))
+    theirs = whole if kind == "streamed" and not row["limit_mib"] else known.get((BESIDE.get(kind, ""), *beside))
     if theirs and (ratio := times_faster(row, theirs)):
-        yield Result("models", case, f"times as fast as {theirs['kind']}{_cut(theirs)}", ratio, "", "≥ 1")
-    whole = known.get(("in memory", 0, row["n_prompt"]))
-    if whole and row["kind"] in ("streamed", "drafts", "loop streamed") and "text" in row and "text" in whole:
+        yield Result("models", case, f"times as fast as {BESIDE[kind]}{_cut(theirs)}", ratio, "", "≥ 1")
+    if whole and kind in ("streamed", "drafts", "loop streamed") and "text" in row and "text" in whole:
         yield Result("models", case, "share of the text as in memory", common(row["text"], whole["text"]), "", "≥ 1")
-    bf16 = known.get(("streamed", *key))
-    if row["kind"] == "int8" and bf16 and (ratio := times_faster(row, bf16)):
+    bf16 = known.get(("streamed", *beside))
+    if kind == "int8" and bf16 and (ratio := times_faster(row, bf16)):
         yield Result("models", case, "seconds a token, of bf16's", 1 / ratio, "", f"≤ {MOST_INT8}")
 
 

@@ -27,7 +27,7 @@ PACKAGE = ROOT / "qrag_lib"
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
 
 LAYERS = (
-    {"errors"},
+    {"errors", "durable"},
     {"language", "types", "settings", "show", "i18n", "progress"},
     {"models", "tracking"},
     {"rag", "prompts"},

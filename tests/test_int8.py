@@ -23,7 +23,7 @@ from qrag_lib.models import int8
 from qrag_lib.models.generation import Sampling
 from qrag_lib.models.int8 import int8_linear, quantize_rows
 from qrag_lib.models.int8_drift import measure_drift
-from qrag_lib.models.int8_store import is_int8, quantize
+from qrag_lib.models.int8_store import MARKER, quantize
 from qrag_lib.models.offload.load import load_streamed
 
 BF16 = torch.bfloat16
@@ -119,7 +119,7 @@ def test_drift_is_small_and_not_claimed_to_be_nothing(folder: Path, store: Path)
 
 
 def test_a_store_says_what_it_is_and_of_what(folder: Path, store: Path) -> None:
-    assert is_int8(store) and not is_int8(folder)
+    assert (store / MARKER).is_file() and not (folder / MARKER).exists()
     tensors = load_file(store / "model.safetensors")
     original = load_file(next(folder.glob("*00001-of*.safetensors")))
     assert torch.equal(tensors["model.embed_tokens.weight"], original["model.embed_tokens.weight"])
@@ -217,6 +217,6 @@ def test_a_killed_quantization_is_no_store_and_is_made_anew(folder: Path, tmp_pa
     killed = subprocess.run([sys.executable, "-c", KILLED.format(folder=str(folder), out=str(out))])
     assert killed.returncode == -signal.SIGKILL
     assert seen(tmp_path) == ["int8.part"]
-    assert is_int8(quantize(folder, out))
+    assert (quantize(folder, out) / MARKER).is_file()
     assert seen(tmp_path) == ["int8"]
     assert json.loads((out / "qrag_int8.json").read_text())["version"] == 1

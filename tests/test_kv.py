@@ -104,9 +104,9 @@ def test_as_many_layers_as_fit_are_in_memory(tmp_path: Path) -> None:
     one_layer = SHAPE.row_bytes * 100
     with DiskCache(SHAPE, 100, folder=tmp_path, memory_bytes=2 * one_layer + 1) as cache:
         assert [type(layer).__name__ for layer in cache.layers] == ["MemoryLayer", "MemoryLayer", "DiskLayer"]
-        assert one_layer <= cache.disk_bytes < one_layer + 4096
+        assert cache.file and one_layer <= cache.file.n_bytes < one_layer + 4096
     with DiskCache(SHAPE, 100, memory_bytes=0) as cache:  # no folder: memory is all there is
-        assert cache.disk_bytes == 0
+        assert cache.file is None
 
 
 def test_a_token_of_deepseek_7b_takes_480_kib() -> None:
@@ -142,7 +142,7 @@ def test_it_works_where_the_page_cache_cannot_be_passed_by() -> None:
 
 def test_the_file_has_no_name_and_its_room_comes_back(tmp_path: Path) -> None:
     with DiskCache(SHAPE, 4096, folder=tmp_path, memory_bytes=0) as cache:
-        assert cache.disk_bytes > 0
+        assert cache.file and cache.file.n_bytes > 0
         assert list(tmp_path.iterdir()) == []
         assert len(kv_files()) == 2  # one past the page cache
     assert kv_files() == []

@@ -84,11 +84,6 @@ def _check_family(folder: Path) -> None:
         )
 
 
-def is_int8(folder: Path) -> bool:
-    """Whether a folder is an int8 store."""
-    return (folder / MARKER).is_file()
-
-
 class _Plan:
     """What goes where in the file: tables first, so that they begin at even places, then vectors and factors."""
 

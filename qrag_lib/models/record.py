@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import re
-import threading
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 
+from qrag_lib.durable import write_whole
 from qrag_lib.errors import ModelDamaged
 from qrag_lib.i18n import _
 
@@ -91,24 +90,6 @@ def sha256(path: Path, tell: Tell = lambda n: None) -> str:
             digest.update(buffer[:n])
             tell(n)
     return digest.hexdigest()
-
-
-def write_whole(path: Path, data: bytes) -> None:
-    """Put a small file in its place so that it is there wholly or not at all, after a power cut too."""
-    new = unlike_any_other(path)
-    try:
-        with new.open("wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        new.replace(path)
-    finally:
-        new.unlink(missing_ok=True)
-
-
-def unlike_any_other(path: Path) -> Path:
-    """A hidden name beside a path that no other thread or process takes at the same time."""
-    return path.with_name(f".{path.name}.{os.getpid()}-{threading.get_ident()}")
 
 
 def _stamp(path: Path) -> tuple[int, int, int, int]:

@@ -12,11 +12,12 @@ from io import FileIO
 from pathlib import Path
 from typing import Any, Literal
 
+from qrag_lib.durable import unlike_any_other, write_whole
 from qrag_lib.errors import DiskFull, ModelDamaged
 from qrag_lib.i18n import _
 from qrag_lib.models.hub.client import Hub
 from qrag_lib.models.hub.layout import Listing, RemoteFile, Repository, size_of
-from qrag_lib.models.record import BLOCK, unlike_any_other, write_whole
+from qrag_lib.models.record import BLOCK
 from qrag_lib.models.recovery import NO_ROOM, Say
 
 PART = ".part"

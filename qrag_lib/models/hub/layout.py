@@ -18,10 +18,10 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
+from qrag_lib.durable import write_whole
 from qrag_lib.errors import ModelError, NotFound
 from qrag_lib.i18n import _
 from qrag_lib.models.intake import is_plain_name
-from qrag_lib.models.record import write_whole
 
 _NAME = re.compile(r"\w[\w.\-]{0,95}", re.ASCII)
 _REVISION = re.compile(r"[\w][\w.\-/]{0,254}")

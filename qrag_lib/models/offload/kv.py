@@ -208,11 +208,6 @@ class DiskCache(Cache):
         super().__init__(layers=kept)
 
     @property
-    def disk_bytes(self) -> int:
-        """Bytes of the file; 0 where all is in memory."""
-        return self.file.n_bytes if self.file else 0
-
-    @property
     def bytes_read(self) -> int:
         """Bytes read from the file so far."""
         return self.file.bytes_read if self.file else 0

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from filelock import FileLock, Timeout
 
+from qrag_lib.durable import sync
 from qrag_lib.models.offload.rowfile import forget
 
 if TYPE_CHECKING:
@@ -103,7 +104,7 @@ class PrefixStore:
                 continue
             _unlink(self._beyond(self.limit_bytes - _block_bytes(cache.shape), keep=set(paths)))
             written += _write_block(path, key, cache, i * BLOCK)
-        _sync_folder(self.folder)
+        sync(self.folder)
         _touch(paths)
         return written
 
@@ -235,11 +236,3 @@ def _unlink(paths: list[Path], dry_run: bool = False) -> int:
                 path.unlink()
             freed += size
     return freed
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import errno
 import json
-import os
 import shutil
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -20,6 +19,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from qrag_lib.durable import sync
 from qrag_lib.errors import DiskFull
 from qrag_lib.i18n import _
 
@@ -89,9 +89,9 @@ def build(path: Path, batches: Iterable[tuple[Sequence[str], Vectors32]], *, bas
         files = {str(file.relative_to(building)): file.stat().st_size for file in _files(building)}
         (building / MANIFEST).write_text(json.dumps({"count": count, "files": files}))
         for file in [*_files(building), building]:
-            _sync(file)
+            sync(file)
         building.rename(path)
-        _sync(path.parent)
+        sync(path.parent)
     except (OSError, TornFolder) as error:
         free = shutil.disk_usage(path.parent).free  # Chroma does not say why: look before what was written goes
         shutil.rmtree(building, ignore_errors=True)
@@ -177,11 +177,3 @@ def _files(path: Path) -> list[Path]:
     return sorted(
         file for file in path.rglob("*") if file.is_file() and file.name != MANIFEST and "-" not in file.suffix
     )
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
