@@ -13,11 +13,23 @@ from pathlib import Path
 import psutil
 import pytest
 from gguf_file import NEEDS_LLAMA_CPP, write_tiny_gguf
+from stub_llama_simple import make_program
 from stub_openai import WORDS
 
-from qrag_lib.errors import ModelDamaged, ModelError, ModelRefused, ModelTooLarge, ModelUnavailable, SettingsError
-from qrag_lib.models.generation import Message, Sampling
-from qrag_lib.models.llama_server import LlamaServerEngine, find_server
+from qrag_lib.errors import (
+    GenerationFailed,
+    ModelDamaged,
+    ModelError,
+    ModelRefused,
+    ModelTooLarge,
+    ModelUnavailable,
+    SettingsError,
+)
+from qrag_lib.models.generation import Engine, Message, Sampling
+from qrag_lib.models.gguf_header import read_gguf_vocabulary
+from qrag_lib.models.llama_program import find_program
+from qrag_lib.models.llama_server import LlamaServerEngine
+from qrag_lib.models.llama_simple import LlamaSimpleEngine
 from qrag_lib.models.open_llm import open_llm
 from qrag_lib.settings import Settings
 
@@ -53,7 +65,7 @@ def served(program: Path, model: Path) -> Iterator[Callable[..., LlamaServerEngi
         engine.close()
 
 
-def written(engine: LlamaServerEngine, prompt: str = "Red?") -> str:
+def written(engine: Engine, prompt: str = "Red?") -> str:
     return "".join(engine.generate(prompt, Sampling()))
 
 
@@ -103,9 +115,19 @@ def test_without_llama_cpp_the_way_to_it_is_told(model: Path, tmp_path: Path) ->
 
 
 def test_the_program_is_found_in_a_folder_of_llama_cpp(program: Path, tmp_path: Path) -> None:
-    assert find_server(program) == find_server(tmp_path / "llama.cpp") == program
-    with pytest.raises(SettingsError, match="there is no llama-server at"):
-        find_server(tmp_path / "nowhere")
+    assert find_program(program) == find_program(tmp_path / "llama.cpp") == program
+    with pytest.raises(SettingsError, match="there is no llama-server / llama-simple at"):
+        find_program(tmp_path / "nowhere")
+
+
+def test_a_server_beside_another_program_is_preferred(program: Path, tmp_path: Path) -> None:
+    simple = make_program(program.parent)
+    assert find_program(simple) == find_program(program.parent) == program
+    program.unlink()
+    assert find_program(simple) == find_program(tmp_path / "llama.cpp") == simple
+    simple.rename(simple.with_name("llama-cli"))
+    with pytest.raises(SettingsError, match="there is no llama-server / llama-simple at"):
+        find_program(simple.with_name("llama-cli"))
 
 
 def test_the_setting_starts_a_server(program: Path, model: Path, tmp_path: Path) -> None:
@@ -208,3 +230,53 @@ def test_a_gguf_lives_in_a_worker(model: Path, tmp_path: Path) -> None:
     llm = open_llm(f"gguf:{model}", settings=Settings(models_cache=tmp_path), max_new_tokens=4)
     assert llm.complete("The lid").raw["usage"]["completion_tokens"] == 4
     stop_workers(tmp_path)
+
+
+# --- llama-simple -------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def simple(model: Path, tmp_path: Path) -> LlamaSimpleEngine:
+    return LlamaSimpleEngine(make_program(tmp_path), model, context=128)
+
+
+def test_the_program_of_a_setting_writes(model: Path, tmp_path: Path) -> None:
+    settings = Settings(models_cache=tmp_path, llama_cpp_path=make_program(tmp_path))
+    llm = open_llm(f"gguf:{model}", settings=settings)
+    assert llm.complete("Which colour has the lid?  ").text == "".join(WORDS)
+
+
+def test_a_prompt_that_looks_like_an_option_is_a_prompt(simple: LlamaSimpleEngine) -> None:
+    assert written(simple, "-n") == "".join(WORDS)
+
+
+def test_what_a_document_says_is_no_control_token(simple: LlamaSimpleEngine, model: Path) -> None:
+    special = read_gguf_vocabulary(model)
+    assert (special.controls, special.bos, special.eos) == (("<s>", "</s>"), "<s>", "</s>")
+    assert simple.render([Message("user", "a </s> b")]) == "User: a < /s> b\n\nAssistant:"
+
+
+def test_a_program_that_fails_is_quoted(model: Path, tmp_path: Path) -> None:
+    broken = tmp_path / "broken.gguf"
+    broken.write_bytes(model.read_bytes())
+    with pytest.raises(GenerationFailed, match="llama-simple failed: main: error: unable to load model"):
+        written(LlamaSimpleEngine(make_program(tmp_path), broken))
+
+
+def test_a_program_that_does_not_repeat_the_prompt_is_not_believed(simple: LlamaSimpleEngine) -> None:
+    with pytest.raises(GenerationFailed, match="did not repeat the prompt"):
+        written(simple, "forget the prompt")
+
+
+def test_a_temperature_is_refused_with_the_way_to_it(simple: LlamaSimpleEngine) -> None:
+    with pytest.raises(GenerationFailed, match="knows no temperature") as raised:
+        list(simple.generate("Red?", Sampling(temperature=0.7)))
+    assert "llama-server" in str(raised.value.hint)
+
+
+def test_a_text_that_is_left_ends_the_program(simple: LlamaSimpleEngine) -> None:
+    text = simple.generate("slowly", Sampling())
+    assert next(text) == WORDS[0]
+    text.close()
+    below = psutil.Process().children(recursive=True)
+    assert not [each for each in below if "stub_llama_simple.py" in " ".join(each.cmdline())]

@@ -27,7 +27,7 @@ PROMPT = (
     "A lid of this red is worn by every box. The lamp is green and is on the box.\nWhat is the colour of the red lid?"
 )
 TALK = [Message("system", "Answer."), Message("user", PROMPT)]
-KINDS = ("extractive", "openai", "memory", "streamed", "int8", "worker", "gguf")
+KINDS = ("extractive", "openai", "memory", "streamed", "int8", "worker", "gguf", "simple")
 Make = Callable[[str], Engine]
 
 
@@ -115,6 +115,14 @@ class _Yard:
             pytest.skip(NEEDS_LLAMA_CPP)
         return self.kept(GgufEngine(write_tiny_gguf(self.folder / "tiny.gguf")))
 
+    def simple(self) -> Engine:
+        from gguf_file import write_tiny_gguf
+        from stub_llama_simple import make_program
+
+        from qrag_lib.models.llama_simple import LlamaSimpleEngine
+
+        return self.kept(LlamaSimpleEngine(make_program(self.folder), write_tiny_gguf(self.folder / "tiny.gguf")))
+
 
 @pytest.fixture(params=KINDS)
 def engine(request: pytest.FixtureRequest, make: Make) -> Engine:
@@ -157,7 +165,9 @@ def test_greedy_writing_repeats_itself(engine: Engine) -> None:
     assert written(engine)[1].text == written(engine)[1].text
 
 
-def test_a_seed_repeats_a_sampled_text(engine: Engine) -> None:
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != "simple"])  # it knows no temperature, and says so
+def test_a_seed_repeats_a_sampled_text(make: Make, kind: str) -> None:
+    engine = make(kind)
     first, second = (written(engine, temperature=1.5, seed=3)[1].text for _time in range(2))
     assert first == second
 

@@ -19,7 +19,7 @@ from qrag_lib.i18n import _
 from qrag_lib.models.chat import PLAIN, render_chat
 from qrag_lib.models.generation import Engine, Finish, Generation, Message, Sampling
 from qrag_lib.models.gguf_header import GgufHeader, read_gguf_header
-from qrag_lib.models.offload.text import StopText
+from qrag_lib.models.offload.text import StopText, until_stop
 
 if TYPE_CHECKING:
     from qrag_lib.settings import Settings
@@ -41,14 +41,21 @@ def open_gguf(path: Path, settings: Settings) -> Engine:
     plan = plan_gguf(path, settings=settings).check()
     check_generates(path, read_gguf_header(path))
     if settings.llama_cpp_path is not None:
-        from qrag_lib.models.llama_server import LlamaServerEngine, find_server
-
-        return LlamaServerEngine(find_server(settings.llama_cpp_path), path, context=plan.context)
+        return _by_program(settings.llama_cpp_path, path, plan.context)
     check_package(path)
     from qrag_lib.models.worker.client import open_worker
 
     arguments = {"path": str(path.resolve()), "context": plan.context}
     return open_worker(FACTORY, arguments, settings.models_folder, idle_s=settings.worker_idle_s)
+
+
+def _by_program(said: Path, path: Path, context: int) -> Engine:
+    from qrag_lib.models.llama_program import find_program, is_simple
+    from qrag_lib.models.llama_server import LlamaServerEngine
+    from qrag_lib.models.llama_simple import LlamaSimpleEngine
+
+    program = find_program(said)
+    return (LlamaSimpleEngine if is_simple(program) else LlamaServerEngine)(program, path, context=context)
 
 
 def build(arguments: Mapping[str, Any]) -> tuple[Engine, Mapping[str, Any]]:
@@ -94,7 +101,7 @@ class GgufEngine:
             room = min(sampling.max_new_tokens, self.context_length - len(ids))
             stops, tally = StopText(sampling.stop), {"tokens": 0, "ended": 0}
             with _named_failures(self.name):
-                for piece in _told(self._pieces(ids, sampling, room, tally), stops):
+                for piece in until_stop(self._pieces(ids, sampling, room, tally), stops):
                     first, text = first or perf_counter() - began, text + piece
                     yield piece
         finish: Finish = "stop" if stops.ended or tally["ended"] else "length"
@@ -192,16 +199,6 @@ def _loaded(path: Path, context: int, threads: int | None) -> Any:
             _("llama.cpp cannot load {path}: {error}").format(path=path, error=error),
             hint=_("see that this llama.cpp knows the model's architecture; a newer one may"),
         ) from error
-
-
-def _told(pieces: Iterator[str], stops: StopText) -> Iterator[str]:
-    for piece in pieces:
-        if told := stops.push(piece):
-            yield told
-        if stops.ended:
-            return
-    if told := stops.flush():
-        yield told
 
 
 @contextmanager

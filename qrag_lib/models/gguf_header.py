@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import struct
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -25,6 +25,8 @@ LARGEST_SIZE = 2**62  # elements or bytes of one tensor: sums of two still fit 6
 
 _SCALARS = {0: "B", 1: "b", 2: "H", 3: "h", 4: "I", 5: "i", 6: "f", 7: "?", 10: "Q", 11: "q", 12: "d"}
 _STRING, _ARRAY = 8, 9
+_TOKENS, _KINDS = "tokenizer.ggml.tokens", "tokenizer.ggml.token_type"
+_CONTROL = 3  # the kind of a token that is no text, as in llama.h
 # type of a tensor -> (name, elements of a block, bytes of a block), the numbers of ggml.h
 TYPES = {
     0: ("F32", 1, 4), 1: ("F16", 1, 2), 2: ("Q4_0", 32, 18), 3: ("Q4_1", 32, 20), 6: ("Q5_0", 32, 22),
@@ -78,15 +80,43 @@ class GgufHeader:
         return sum(tensor.n_bytes for tensor in self.tensors)
 
 
+@dataclass(frozen=True, slots=True)
+class GgufVocabulary:
+    """The tokens of a GGUF file that are no text. bos, eos: their spelling, "" where there is none."""
+
+    controls: tuple[str, ...]
+    bos: str
+    eos: str
+
+
 def read_gguf_header(path: Path) -> GgufHeader:
     """The header, every count, length, type, size and offset of it checked against the file.
 
     Reads at most 64 MiB, never a tensor. Raises ModelRefused for a header that contradicts itself or
     the format, ModelDamaged where the file ends before what its header announces.
     """
+    return _read(path)[0]
+
+
+def read_gguf_vocabulary(path: Path) -> GgufVocabulary:
+    """The special tokens of a GGUF file; raises as `read_gguf_header`."""
+    header, lists = _read(path, kept=(_TOKENS, _KINDS))
+    tokens, kinds = lists.get(_TOKENS, ()), lists.get(_KINDS, ())
+    spelt = {}
+    for name in ("bos", "eos"):
+        number = header.metadata.get(f"tokenizer.ggml.{name}_token_id")
+        known = isinstance(number, int) and 0 <= number < len(tokens)
+        spelt[name] = str(tokens[int(number or 0)]) if known else ""
+    controls = tuple(str(token) for token, kind in zip(tokens, kinds, strict=False) if kind == _CONTROL)
+    return GgufVocabulary(controls, **spelt)
+
+
+def _read(path: Path, kept: Collection[str] = ()) -> tuple[GgufHeader, Mapping[str, Sequence[Scalar]]]:
+    """The header, and those of its lists that are to be kept."""
     try:
         with path.open("rb") as file:
-            return _Reader(path, file, path.stat().st_size).header()
+            reader = _Reader(path, file, path.stat().st_size, kept)
+            return reader.header(), reader.lists
     except OSError as error:
         message = _("{path} cannot be read: {error}").format(path=path, error=error.strerror)
         raise ModelDamaged(message, path=str(path)) from error
@@ -95,8 +125,9 @@ def read_gguf_header(path: Path) -> GgufHeader:
 class _Reader:
     """Takes numbers and strings from a file, each checked against what is left of it."""
 
-    def __init__(self, path: Path, file: BinaryIO, size: int) -> None:
-        self.path, self.file, self.size, self.at = path, file, size, 0
+    def __init__(self, path: Path, file: BinaryIO, size: int, kept: Collection[str]) -> None:
+        self.path, self.file, self.size, self.at, self.kept = path, file, size, 0, kept
+        self.lists: dict[str, list[Scalar]] = {}
 
     def header(self) -> GgufHeader:
         if self.take(4) != MAGIC:
@@ -121,7 +152,10 @@ class _Reader:
             if key in metadata or key in lengths:
                 raise self.refused(_("the value {name} is there twice").format(name=key))
             kind = self.number("I")
-            if kind == _ARRAY:
+            if kind == _ARRAY and key in self.kept:
+                self.lists[key] = self.array()
+                lengths[key] = len(self.lists[key])
+            elif kind == _ARRAY:
                 lengths[key] = self.skip_array()
             else:
                 metadata[key] = self.string() if kind == _STRING else self.scalar(kind)
@@ -171,6 +205,15 @@ class _Reader:
         if not 0 < n <= LARGEST_SIZE or n // block * block_bytes > LARGEST_SIZE or (shape[:1] or (1,))[0] % block:
             raise self.refused(_("the tensor {name} cannot have the shape {shape}").format(name=name, shape=shape))
         return n // block * block_bytes
+
+    def array(self) -> list[Scalar]:
+        """A list, as it is."""
+        kind = self.number("I")
+        if kind == _STRING:
+            return [self.string() for _i in range(self.count(8))]
+        code = self.code(kind)
+        n = self.count(struct.calcsize(code))
+        return list(struct.unpack(f"<{n}{code}", self.take(n * struct.calcsize(code))))
 
     def skip_array(self) -> int:
         """Elements of a list, which is read over."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import secrets
 import socket
 import subprocess
-import sys
 import tempfile
 import threading
 import time
@@ -15,31 +14,16 @@ from typing import IO
 
 import httpx
 
-from qrag_lib.errors import ModelUnavailable, SettingsError
+from qrag_lib.errors import ModelUnavailable
 from qrag_lib.i18n import _
 from qrag_lib.models.generation import Generation, Message, Sampling
 from qrag_lib.models.gguf import check_generates
 from qrag_lib.models.gguf_header import read_gguf_header
+from qrag_lib.models.llama_program import guarded, last_line
 from qrag_lib.models.openai_api import OpenAIEngine
 from qrag_lib.models.patience import Patience
 
-PROGRAM = "llama-server"
 LOAD_S = 600.0  # a model of some GB from a slow disk
-# ends the server when this process is gone, however it ended: the pipe closes then
-_GUARD = """
-import os, subprocess, sys, threading
-server = subprocess.Popen(sys.argv[1:], stdin=subprocess.DEVNULL)
-def end():
-    sys.stdin.buffer.read()
-    server.terminate()
-    try:
-        server.wait(10)
-    except subprocess.TimeoutExpired:
-        server.kill()
-threading.Thread(target=end, daemon=True).start()
-code = server.wait()
-os._exit(code if code >= 0 else 1)
-"""
 
 
 class LlamaServerEngine:
@@ -107,7 +91,7 @@ class LlamaServerEngine:
             key_file.write_text(key)  # not among the arguments, which every user of the machine can list
             command = [self._program, "-m", self._path, "-c", self.context_length, "--host", "127.0.0.1"]
             command += ["--port", port, "--api-key-file", key_file]
-            process = _guarded(list(map(str, command)), log)
+            process = guarded(list(map(str, command)), log)
             engine = OpenAIEngine(
                 f"http://127.0.0.1:{port}/v1", key=key, context=self.context_length, patience=self._patience
             )
@@ -126,7 +110,7 @@ class LlamaServerEngine:
             if process.poll() is not None:
                 raise ModelUnavailable(
                     _("{program} ended while it loaded {path}: {why}").format(
-                        program=self._program, path=self._path, why=_last_line(log)
+                        program=self._program, path=self._path, why=last_line(log)
                     ),
                     hint=_("run it by hand to see what it says"),
                 )
@@ -139,32 +123,6 @@ class LlamaServerEngine:
         raise ModelUnavailable(
             _("{program} did not load {path} in {s:g} s").format(program=self._program, path=self._path, s=self._load_s)
         )
-
-
-def find_server(path: Path) -> Path:
-    """The program llama-server: the path itself, or below a folder of llama.cpp. Raises SettingsError."""
-    places = [path, path / PROGRAM, path / "bin" / PROGRAM, path / "build" / "bin" / PROGRAM]
-    for place in places:
-        if place.is_file():
-            return place
-    raise SettingsError(
-        _("there is no {program} at {path}").format(program=PROGRAM, path=path),
-        hint=_("set LLAMA_CPP_PATH to llama.cpp's llama-server, or to the folder that holds it"),
-    )
-
-
-def _guarded(command: list[str], log: IO[bytes]) -> subprocess.Popen[bytes]:
-    guard = [sys.executable, "-I", "-S", "-c", _GUARD]
-    apart = (
-        sys.platform != "win32"
-    )  # a session of its own: Ctrl-C in a terminal or notebook stops a text, not the model
-    return subprocess.Popen([*guard, *command], stdin=subprocess.PIPE, stdout=log, stderr=log, start_new_session=apart)
-
-
-def _last_line(log: IO[bytes]) -> str:
-    log.seek(0)
-    said = log.read()[-2000:].decode("utf-8", "replace").strip().splitlines()
-    return said[-1][:200] if said else "-"
 
 
 def _free_port() -> int:

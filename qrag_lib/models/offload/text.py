@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from time import perf_counter
 from typing import Protocol
 
@@ -73,6 +73,17 @@ class StopText:
     def _take(self, n: int) -> str:
         taken, self._held = self._held[:n], self._held[n:]
         return taken
+
+
+def until_stop(pieces: Iterable[str], stops: StopText) -> Iterator[str]:
+    """The pieces up to the first stop string, none of them empty."""
+    for piece in pieces:
+        if told := stops.push(piece):
+            yield told
+        if stops.ended:
+            return
+    if told := stops.flush():
+        yield told
 
 
 class Writing:

@@ -1,0 +1,72 @@
+"""The programs of llama.cpp: which of them a path means, and how one is run so that it never outlives us."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import IO, Final
+
+from qrag_lib.errors import SettingsError
+from qrag_lib.i18n import _
+
+SERVER: Final = "llama-server"
+SIMPLE: Final = "llama-simple"
+# ends the program when this process is gone, however it ended: the pipe closes then
+_GUARD = """
+import os, subprocess, sys, threading
+program = subprocess.Popen(sys.argv[1:], stdin=subprocess.DEVNULL)
+def end():
+    sys.stdin.buffer.read()
+    program.terminate()
+    try:
+        program.wait(10)
+    except subprocess.TimeoutExpired:
+        program.kill()
+threading.Thread(target=end, daemon=True).start()
+code = program.wait()
+os._exit(code if code >= 0 else 1)
+"""
+
+
+def find_program(path: Path) -> Path:
+    """What runs a GGUF file: llama-server at the path, beside it or below it, else llama-simple. Raises SettingsError.
+
+    The server is preferred: it keeps the model loaded, and its prompts are not among a program's arguments.
+    """
+    folders = [path.parent] if path.is_file() else [path, path / "bin", path / "build" / "bin"]
+    beside = [folder / (name + path.suffix * path.is_file()) for name in (SERVER, SIMPLE) for folder in folders]
+    known = [path] if path.is_file() and path.stem not in (SIMPLE, "llama-cli", "main") else []
+    for place in [*known, *beside]:
+        if place.is_file():
+            return place
+    raise SettingsError(
+        _("there is no {program} at {path}").format(program=f"{SERVER} / {SIMPLE}", path=path),
+        hint=_("set LLAMA_CPP_PATH to llama.cpp's llama-server, or to the folder that holds it"),
+    )
+
+
+def is_simple(program: Path) -> bool:
+    """Whether a program is llama-simple, which writes one text and ends."""
+    return program.stem == SIMPLE
+
+
+def guarded(command: list[str], log: IO[bytes], *, read: bool = False) -> subprocess.Popen[bytes]:
+    """A program started under a guard that ends it with this process, or once its own stdin is closed.
+
+    read: what it prints comes by `stdout`, and what it complains of goes to the log; else both go there.
+    """
+    guard = [sys.executable, "-I", "-S", "-c", _GUARD]
+    printed = subprocess.PIPE if read else log
+    # a session of its own: Ctrl-C in a terminal or notebook stops a text, not the model
+    apart = sys.platform != "win32"
+    return subprocess.Popen(
+        [*guard, *command], stdin=subprocess.PIPE, stdout=printed, stderr=log, start_new_session=apart
+    )
+
+
+def last_line(log: IO[bytes]) -> str:
+    """The last line of what a program said, shortened."""
+    log.seek(0)
+    said = log.read()[-2000:].decode("utf-8", "replace").strip().splitlines()
+    return said[-1][:200] if said else "-"
