@@ -7,6 +7,7 @@ import resource
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -55,10 +56,10 @@ def same(mine: tuple[torch.Tensor, ...], theirs: tuple[torch.Tensor, ...]) -> bo
 STEPS = st.lists(st.tuples(st.integers(1, 20), st.integers(0, 6)), min_size=1, max_size=8)
 
 
-@given(steps=STEPS, batch=st.integers(1, 3), on_disk=st.booleans())
+@given(steps=STEPS, batch=st.integers(1, 3), on_disk=st.booleans(), ahead=st.booleans())
 @settings(max_examples=30, deadline=None)
 def test_adding_and_taking_back_is_what_transformers_own_layer_does(
-    tmp_path_factory: pytest.TempPathFactory, steps: list[tuple[int, int]], batch: int, on_disk: bool
+    tmp_path_factory: pytest.TempPathFactory, steps: list[tuple[int, int]], batch: int, on_disk: bool, ahead: bool
 ) -> None:
     shape = KVShape(2, 2, 24, torch.bfloat16, batch)
     folder = tmp_path_factory.mktemp("kv")
@@ -68,6 +69,8 @@ def test_adding_and_taking_back_is_what_transformers_own_layer_does(
             for layer in (0, 1):
                 keys, values = states(n, 10 * i + layer, shape)
                 assert same(cache.update(keys, values, layer), theirs[layer].update(keys, values))
+                if on_disk and ahead:
+                    cache.layers[layer].attended()
             cache.crop(-min(back, n))
             for layer in theirs:
                 layer.crop(-min(back, n))
@@ -138,6 +141,34 @@ def test_it_works_where_the_page_cache_cannot_be_passed_by() -> None:
 
 
 # --- faults -------------------------------------------------------------------------------------
+
+
+def test_a_models_next_layer_is_read_while_it_computes(tmp_path: Path) -> None:
+    folder = make_tiny_llm(tmp_path / "llm")
+    model = load_whole(folder)
+    with DiskCache(kv_shape(model.config, model.dtype), 40, folder=tmp_path, memory_bytes=0) as cache:
+        with cache.reading_ahead(model), torch.inference_mode():
+            for tokens in ([3, 4, 5], [6], [7]):
+                model(torch.tensor([tokens]), past_key_values=cache)
+            assert cache.window is not None
+            cache.window.wait()
+            read = cache.bytes_read
+            cache.window.show(0, 5)  # the first layer's rows are there again before the next token
+            assert cache.bytes_read == read > 0
+        model(torch.tensor([[8]]), past_key_values=cache)
+        assert not model.model.layers[0].self_attn._forward_hooks
+    assert not [each for each in threading.enumerate() if each.name.startswith("qrag-keys-and-values")]
+
+
+def test_what_fails_while_it_is_read_ahead_is_told_by_the_next_token(tmp_path: Path) -> None:
+    with DiskCache(SHAPE, 100, folder=tmp_path, memory_bytes=0) as cache:
+        for layer in range(3):
+            cache.update(*states(50, layer), layer)
+        assert cache.file
+        os.ftruncate(cache.file._descriptor, 0)
+        cache.layers[0].attended()
+        with pytest.raises(GenerationFailed, match="the file ends early"):
+            cache.update(*states(1, 9), 1)
 
 
 def test_the_file_has_no_name_and_its_room_comes_back(tmp_path: Path) -> None:

@@ -85,8 +85,10 @@ def prefill(
 def _read_on(model: PreTrainedModel, ids: torch.Tensor, cache: DiskCache) -> None:
     """Run ids through the model without its head, as one pass of its stream where it has one."""
     stream: Any = getattr(model, "stream", None)
+    seen = cache.get_mask_sizes(ids.shape[1], 0)[0]  # said by a mask: without one the first chunk is shown no more keys
+    known: dict[str, Any] = {"past_key_values": cache, "attention_mask": ids.new_ones(1, seen), "use_cache": True}
     with torch.inference_mode():
-        run = functools.partial(model.base_model, input_ids=ids, past_key_values=cache, use_cache=True)
+        run = functools.partial(model.base_model, input_ids=ids, **known)
         _states = run() if stream is None else stream.in_a_pass(run)
 
 

@@ -1,4 +1,4 @@
-"""A file of rows of one length in regions, read past the page cache into one buffer."""
+"""A file of rows of one length in regions, read past the page cache into one buffer, by one thread at a time."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import mmap
 import os
 import tempfile
 import time
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from qrag_lib.errors import DiskFull, GenerationFailed
 from qrag_lib.i18n import _
 
 PAGE = 4096
+PIECE_BYTES = 2**20
 _PREFIX = ".kv-"
 _OLD_S = 3600.0  # nobody makes a file for so long
 SYNC_BYTES = 2**25  # so much written is brought to the disk, that a small machine has pages to free
@@ -32,21 +34,18 @@ class RowFile:
         self._descriptor, self._direct = _open(folder, self.n_bytes)
         self._buffer = memoryview(mmap.mmap(-1, self.region_bytes))  # page-aligned, taken as it is filled
 
-    def read(self, region: int, n: int, *, room: int) -> memoryview:
-        """The first `n` rows of a region, in a buffer of `room` rows."""
-        self._fill(region * self.region_bytes, n * self.row_bytes)
-        return self._buffer[: room * self.row_bytes]
+    def pieces(self, region: int, n: int) -> Iterator[tuple[int, memoryview]]:
+        """The first `n` rows of a region in pieces, each with the number of its first row, valid until the next."""
+        step = max(1, PIECE_BYTES // self.row_bytes)
+        for start in range(0, n, step):
+            yield start, self.read(region, start, min(n, start + step))
 
-    def read_some(self, region: int, start: int, stop: int) -> memoryview:
-        """Rows from `start` to `stop` alone."""
+    def read(self, region: int, start: int, stop: int) -> memoryview:
+        """Rows from `start` to `stop`."""
         first = start * self.row_bytes // PAGE * PAGE
         skip, end = start * self.row_bytes - first, stop * self.row_bytes - first
         self._fill(region * self.region_bytes + first, end)
         return self._buffer[skip:end]
-
-    def write_back(self, region: int, start: int, stop: int) -> None:
-        """Write rows of the buffer to where `read` took its region from."""
-        self.write(region, start, self._buffer[start * self.row_bytes : stop * self.row_bytes])
 
     def write(self, region: int, start: int, data: memoryview) -> None:
         """Write rows from `start` on. Raises DiskFull or GenerationFailed."""

@@ -91,7 +91,7 @@ class StreamedEngine:
             writings = [Writing(self.tokenizer, n_new, sampling.stop) for _prompt in ids]
             read = bytes_read(model)
             cache = self._cache(model, max(map(len, ids)) + n_new, batch=len(ids))
-            with cache, _no_other_settings(model):
+            with cache, cache.reading_ahead(model), _no_other_settings(model):
                 made = write_together(model, ids, writings, self._settings(sampling, n_new), sampling.seed, cache)
                 shared = {"bytes_read": bytes_read(model) - read, "kv_bytes_read": cache.bytes_read}
         return [replace(text, details=text.details | shared) for text in made]
@@ -119,7 +119,7 @@ class StreamedEngine:
         began, read, tally = perf_counter(), bytes_read(model), Tally()
         n_new = min(sampling.max_new_tokens, self.context_length - len(ids))
         writing = Writing(self.tokenizer, n_new, sampling.stop)
-        with self._cache(model, len(ids) + n_new) as cache:
+        with self._cache(model, len(ids) + n_new) as cache, cache.reading_ahead(model):
             if self.prefixes:
                 tally.prefix_tokens_reused = self.prefixes.restore(self.fingerprint, cache, ids)
             with closing(self._passes(model, ids, sampling, n_new, cache, tally)) as passes:
