@@ -147,6 +147,14 @@ def test_a_server_that_says_nothing_is_left_after_the_silence_allowed(server: St
         written(engine_of())
 
 
+def test_a_server_that_does_not_list_its_models_is_soon_left() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        engine = OpenAIEngine(f"http://127.0.0.1:{silent.getsockname()[1]}/v1", patience=Patience(listing_s=0.2))
+        with pytest.raises(ModelUnavailable, match=r"silent for 0\.2 s"):
+            engine.models()
+        engine.close()
+
+
 def test_a_server_that_only_keeps_the_line_open_is_left_after_the_patience(server: StubOpenAI, engine_of: Open) -> None:
     server.moods = ["pinging"]
     with pytest.raises(ModelUnavailable, match=r"keeps the line open for 0\.2 s and writes nothing"):

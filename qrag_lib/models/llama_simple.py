@@ -7,7 +7,6 @@ import os
 import re
 import subprocess
 import tempfile
-import threading
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -42,7 +41,6 @@ class LlamaSimpleEngine:
         self._program, self._path, self._special = program, path, read_gguf_vocabulary(path)
         own = header.metadata.get("tokenizer.chat_template")
         self._template = own if isinstance(own, str) else PLAIN
-        self._turn = threading.Lock()
         self._closed = False
 
     def count_tokens(self, text: str) -> int:
@@ -58,7 +56,7 @@ class LlamaSimpleEngine:
         """The continuation, piece by piece; returns the Generation. Raises GenerationFailed above temperature 0."""
         began, first, text = perf_counter(), 0.0, ""
         said, room, stops = _argument(prompt), self._room(prompt, sampling), StopText(sampling.stop)
-        with self._turn, self._running(said, room) as (process, log):
+        with self._running(said, room) as (process, log):
             for piece in until_stop(_after(_printed(process), said, self._special.bos), stops):
                 first, text = first or perf_counter() - began, text + piece
                 yield piece

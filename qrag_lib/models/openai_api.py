@@ -91,7 +91,10 @@ class OpenAIEngine:
 
     def models(self) -> list[str]:
         """The models that the server says it has, in its order."""
-        return [str(entry.get("id", "")) for entry in self._listed()]
+        try:
+            return [str(entry.get("id", "")) for entry in self._listed()]
+        except TryAgain as failed:
+            raise failed.error from failed
 
     def learn(self) -> None:
         """Ask the server for its model and its context, where they are not known; one that is down is told later."""
@@ -115,10 +118,8 @@ class OpenAIEngine:
             client.close()
 
     def _connected(self) -> Client:
-        silence = self._patience.silence_s
         return httpx.Client(
             headers={"Authorization": f"Bearer {self._key}"} if self._key else {},
-            timeout=httpx.Timeout(silence, connect=self._patience.connect_s),
             follow_redirects=False,
             trust_env=False,
         )
@@ -176,24 +177,25 @@ class OpenAIEngine:
                 yield event_of(bounded(response, self.name), self.name, self._key)
 
     @contextmanager
-    def _asked(self, method: str, path: str, body: dict[str, Any] | None = None) -> Iterator[Response]:
-        client = self._client
+    def _asked(
+        self, method: str, path: str, body: dict[str, Any] | None = None, *, silence_s: float | None = None
+    ) -> Iterator[Response]:
+        client, silence = self._client, silence_s or self._patience.silence_s
         if client is None:
             raise ModelUnavailable(_("{name} is closed").format(name=self.name), hint=_("open it again"))
         try:
-            with client.stream(method, self._url + path, json=body) as response:
+            patience = httpx.Timeout(silence, connect=self._patience.connect_s)
+            with client.stream(method, self._url + path, json=body, timeout=patience) as response:
                 raise_for_state(response, self.name, self._key)
                 yield response
         except _PASSING as error:
-            raise TryAgain(self._unreachable(error)) from error
+            raise TryAgain(self._unreachable(error, silence)) from error
         except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError) as error:
-            raise self._unreachable(error) from error
+            raise self._unreachable(error, silence) from error
 
-    def _unreachable(self, error: Exception) -> ModelUnavailable:
+    def _unreachable(self, error: Exception, silence_s: float) -> ModelUnavailable:
         silent = isinstance(error, httpx.ReadTimeout)
-        why = (
-            _("silent for {s:g} s").format(s=self._patience.silence_s) if silent else str(error) or type(error).__name__
-        )
+        why = _("silent for {s:g} s").format(s=silence_s) if silent else str(error) or type(error).__name__
         return ModelUnavailable(
             _("no answer from {url}: {why}").format(url=self._url, why=why.replace(self._key or "\0", "•••")),
             hint=_("see that the server runs and that the address is right"),
@@ -232,7 +234,7 @@ class OpenAIEngine:
     def _listed(self) -> list[dict[str, Any]]:
         import json
 
-        with self._asked("GET", "/models") as response:
+        with self._asked("GET", "/models", silence_s=self._patience.listing_s) as response:
             body = bounded(response, self.name)
         try:
             listed = json.loads(body)["data"]

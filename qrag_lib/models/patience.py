@@ -18,13 +18,15 @@ Clock = Callable[[], float]
 class Patience:
     """Seconds and tries that a server is given.
 
-    connect_s: to be reached; silence_s: longest pause within an answer; asking_s: all tries and pauses
-    together, until the first piece; tries: of one question; pause_s: before the second try, doubled each
-    time; failures: questions in a row that fail before it is left alone for rest_s.
+    connect_s: to be reached; silence_s: longest pause within an answer; listing_s: before it lists its
+    models; asking_s: all tries and pauses together, until the first piece; tries: of one question; pause_s:
+    before the second try, doubled each time; failures: questions in a row that fail before it is left alone
+    for rest_s.
     """
 
     connect_s: float = 5.0
     silence_s: float = 120.0
+    listing_s: float = 10.0
     asking_s: float = 180.0
     tries: int = 4
     pause_s: float = 0.5
