@@ -130,6 +130,8 @@ class Window:
     def read_ahead(self, region: int, length: int) -> None:
         """Begin to read the first rows of a region, for nobody needs those that are here any more."""
         self.wait()
+        if self._held == region and self._length >= length:
+            return
         self._thread = self._thread or ThreadPoolExecutor(1, "qrag-keys-and-values")
         self._ahead = self._thread.submit(self._read, region, length)
 
