@@ -16,6 +16,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, astuple, dataclass
 from datetime import UTC, datetime
+from hashlib import sha256
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -92,15 +93,16 @@ class Bench:
             fresh(model_cases.prepared, scratch)
             return self._ran(self.folder, case, "asked", QUESTION, self.n_new, scratch)
 
-    def _ran(self, folder: Path, case: Case, function: str, *arguments: str | int) -> dict[str, Any]:
+    def _ran(self, folder: Path, case: Case, function: str, prompt: str, *more: str | int) -> dict[str, Any]:
         """What a function of `model_cases` tells of the model in a folder, and how its process ended."""
         name = f"{model_cases.__name__}:{function}"
-        command = [sys.executable, "-m", "benchmarks.processes", name, json.dumps([str(folder), *arguments])]
+        command = [sys.executable, "-m", "benchmarks.processes", name, json.dumps([str(folder), prompt, *more])]
         dropped = drop_page_cache(folder)
         limit = case.limit_mib << 20 or None
         timeout_s = self.stock_time_limit_s if case.kind in STOCK else self.time_limit_s
         ran = run_limited(command, limit, timeout_s=timeout_s, environment=_environment())
-        facts = {"read_ahead_kb": read_ahead_kb(folder), "all_cache_dropped": dropped}
+        digest = sha256(prompt.encode()).hexdigest()[:12]
+        facts = {"read_ahead_kb": read_ahead_kb(folder), "all_cache_dropped": dropped, "prompt": digest}
         return _last(ran) | facts | outcome(ran)
 
     def _call(self, case: Case) -> tuple[Any, ...]:

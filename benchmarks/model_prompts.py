@@ -1,12 +1,14 @@
-"""Prompts of an exact length in tokens, from this project's own README."""
+"""Prompts of an exact length in tokens: words of the sample documents, drawn in an order that is always the same."""
 
 from __future__ import annotations
 
+import random
 from pathlib import Path
 
 from benchmarks.machine import ROOT
 
-TRIES = 200
+SOURCES = ("biblioteca/glossario.txt", "course/course-faq.md")
+WORDS, TRIES = 4_000, 200
 
 
 def prompt_of(folder: Path, n_tokens: int) -> str:
@@ -16,10 +18,14 @@ def prompt_of(folder: Path, n_tokens: int) -> str:
     """
     from tokenizers import Tokenizer
 
-    tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
-    text = (ROOT / "README.md").read_text("utf-8") * 2
+    tokenizer, text = Tokenizer.from_file(str(folder / "tokenizer.json")), _drawn()
     ends = [end for _start, end in tokenizer.encode(text, add_special_tokens=False).offsets]
     for end in ends[n_tokens - 2 : n_tokens - 2 + TRIES]:  # a text that ends within a word may have other tokens
         if len(tokenizer.encode(text[:end]).ids) == n_tokens:
             return text[:end]
-    raise ValueError(f"no beginning of the README has {n_tokens} tokens by {folder}")
+    raise ValueError(f"no beginning of the drawn words has {n_tokens} tokens by {folder}")
+
+
+def _drawn() -> str:
+    texts = [(ROOT / "samples" / "documents" / name).read_text("utf-8") for name in SOURCES]
+    return " ".join(random.Random(0).choices(" ".join(texts).split(), k=WORDS))
