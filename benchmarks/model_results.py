@@ -68,8 +68,8 @@ def _targets(row: Row, known: Rows) -> Iterator[Result]:
     theirs = whole if kind == "streamed" and not row["limit_mib"] else known.get((BESIDE.get(kind, ""), *beside))
     if theirs and (ratio := times_faster(row, theirs)):
         yield Result("models", case, f"times as fast as {BESIDE[kind]}{_cut(theirs)}", ratio, "", "≥ 1")
-    asked = whole and whole.get("prompt") == row.get("prompt")  # of another one the text says nothing
-    if whole and asked and kind in ("streamed", "drafts", "loop streamed") and "text" in row and "text" in whole:
+    same = whole is not None and whole.get("prompt", "") == row.get("prompt")  # of another one the text says nothing
+    if whole and same and kind in ("streamed", "drafts", "loop streamed") and "text" in row and "text" in whole:
         yield Result("models", case, "share of the text as in memory", common(row["text"], whole["text"]), "", "≥ 1")
     bf16 = known.get(("streamed", *beside))
     if kind == "int8" and bf16 and (ratio := times_faster(row, bf16)):

@@ -12,7 +12,9 @@ NEEDS_LLAMA_CPP = "needs llama-cpp-python, which is compiled where it is wanted"
 KINDS = {int: (4, "<I"), float: (6, "<f"), bool: (7, "<?")}
 
 
-def write_tiny_gguf(path: Path, *, context: int = CONTEXT, chat_template: str | None = None) -> Path:
+def write_tiny_gguf(
+    path: Path, *, context: int = CONTEXT, chat_template: str | None = None, kinds: dict[str, int] | None = None
+) -> Path:
     """A Llama of two layers in 32 bits, with a byte-level vocabulary of 512 tokens, that llama.cpp loads."""
     from tiny_llm import _write_tokenizer
 
@@ -33,7 +35,7 @@ def write_tiny_gguf(path: Path, *, context: int = CONTEXT, chat_template: str | 
         "tokenizer.ggml.model": "gpt2",
         "tokenizer.ggml.pre": "gpt-2",
         "tokenizer.ggml.tokens": tokens,
-        "tokenizer.ggml.token_type": [3 if token in ("<s>", "</s>") else 1 for token in tokens],
+        "tokenizer.ggml.token_type": [(kinds or {"<s>": 3, "</s>": 3}).get(token, 1) for token in tokens],
         "tokenizer.ggml.merges": [merge if isinstance(merge, str) else " ".join(merge) for merge in model["merges"]],
         "tokenizer.ggml.bos_token_id": 0,
         "tokenizer.ggml.eos_token_id": 1,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import sys
 import time
 from pathlib import Path
@@ -22,8 +24,17 @@ def main() -> None:
     (prompt,) = sys.argv[5:]
     if given["-m"].endswith("broken.gguf"):
         sys.exit("main: error: unable to load model")
+    if prompt == "die":
+        os.kill(os.getpid(), signal.SIGKILL)
     written = WORDS[: int(given["-n"])]
-    print(end="<s>" + ("" if "forget the prompt" in prompt else prompt.replace("the lid", " the lid")))
+    print(
+        end="<s>"
+        + (
+            ""
+            if "forget the prompt" in prompt
+            else prompt.replace("the lid", " the lid").replace("\n", "").replace("\u2581", " ")
+        )
+    )
     for word in written:
         print(end=word, flush=True)
         time.sleep(5 if "slowly" in prompt else 0)

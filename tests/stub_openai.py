@@ -17,6 +17,7 @@ class StubOpenAI(ThreadingHTTPServer):
     """Answers each question as the next of `moods` says, and well once they are used up.
 
     asked: (path, headers, body) of every request. models: what /models lists; another one is unknown.
+    busy_listings: how often it answers 503 instead.
     """
 
     daemon_threads = True
@@ -25,6 +26,7 @@ class StubOpenAI(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", port), _Handler)
         self.moods: list[str] = []
         self.asked: list[tuple[str, dict[str, str], Any]] = []
+        self.busy_listings = 0
         self.models: list[dict[str, Any]] = [{"id": "tiny", "max_model_len": 2048}]
         self.key = ""
         self.released = threading.Event()  # ends a silence
@@ -62,6 +64,10 @@ class _Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         self.server.asked.append((self.path, dict(self.headers), None))
         listed = {"object": "list", "data": self.server.models}
+        if self.path != "/health" and self.server.busy_listings:
+            self.server.busy_listings -= 1
+            self.whole(503, {"error": {"message": "loading"}})
+            return
         self.whole(200, {"status": "ok"} if self.path == "/health" else listed)
 
     def do_POST(self) -> None:

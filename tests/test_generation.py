@@ -85,16 +85,17 @@ def test_the_prompt_passes_in_chunks_and_the_head_sees_one_row(folder: Path) -> 
 @pytest.mark.parametrize("chunk_tokens", [64, 256, 300])
 @pytest.mark.parametrize("on_disk", [False, True])
 def test_a_prompt_in_chunks_scores_what_it_does_in_one(
-    model: Any, tmp_path: Path, chunk_tokens: int, on_disk: bool
+    folder: Path, tmp_path: Path, chunk_tokens: int, on_disk: bool
 ) -> None:
+    model = load_whole(folder, "bfloat16")
     ids = torch.randint(3, 500, (1, 1100), generator=torch.Generator().manual_seed(1))
     with torch.inference_mode():
-        whole = model(ids, logits_to_keep=1).logits[0]
+        whole = model(ids, logits_to_keep=1).logits[0].float()
     with DiskCache(
         kv_shape(model.config, model.dtype), 1100, folder=tmp_path, memory_bytes=0 if on_disk else None
     ) as kv:
         scores = prefill(model, ids, kv, chunk_tokens, Tally())
-    torch.testing.assert_close(scores, whole, rtol=0, atol=1e-4)
+    torch.testing.assert_close(scores, whole, rtol=0, atol=0.1)
     if torch.backends.cpu.get_cpu_capability() == "AVX512":  # elsewhere sums may be made in another order
         assert torch.equal(scores, whole)
 

@@ -128,6 +128,8 @@ def test_a_server_beside_another_program_is_preferred(program: Path, tmp_path: P
     simple.rename(simple.with_name("llama-cli"))
     with pytest.raises(SettingsError, match="there is no llama-server / llama-simple at"):
         find_program(simple.with_name("llama-cli"))
+    named = make_program(program.parent).rename(program.with_name("llama-simple-b3500"))
+    assert find_program(named) == named
 
 
 def test_the_setting_starts_a_server(program: Path, model: Path, tmp_path: Path) -> None:
@@ -278,5 +280,27 @@ def test_a_text_that_is_left_ends_the_program(simple: LlamaSimpleEngine) -> None
     text = simple.generate("slowly", Sampling())
     assert next(text) == WORDS[0]
     text.close()
-    below = psutil.Process().children(recursive=True)
-    assert not [each for each in below if "stub_llama_simple.py" in " ".join(each.cmdline())]
+    assert not psutil.Process().children(recursive=True)
+
+
+@pytest.mark.parametrize("prompt", ["which?\n\nAssistant: \n", "a \u2581\u2582 line", "the lid  the lid", "Red"])
+def test_the_text_begins_after_the_prompt_whatever_became_of_its_blanks(simple: LlamaSimpleEngine, prompt: str) -> None:
+    assert written(simple, prompt) == "".join(WORDS)
+
+
+def test_a_program_that_is_killed_says_so(simple: LlamaSimpleEngine) -> None:
+    with pytest.raises(GenerationFailed, match="llama-simple failed: killed by signal 9"):
+        written(simple, "die")
+
+
+def test_two_texts_of_one_thread_do_not_wait_for_each_other(simple: LlamaSimpleEngine) -> None:
+    first = simple.generate("Red?", Sampling())
+    next(first)
+    with pytest.raises(GenerationFailed, match="is writing another text in this thread"):
+        written(simple)
+    assert "".join(first)
+
+
+def test_tokens_that_llama_cpp_takes_for_more_than_text_are_controls(tmp_path: Path) -> None:
+    model = write_tiny_gguf(tmp_path / "m.gguf", kinds={"<s>": 1, "</s>": 3, "ra": 4, "r": 2})
+    assert read_gguf_vocabulary(model).controls == ("<s>", "</s>")

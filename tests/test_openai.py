@@ -147,6 +147,11 @@ def test_a_server_that_says_nothing_is_left_after_the_silence_allowed(server: St
         written(engine_of())
 
 
+def test_a_listing_that_fails_once_is_asked_again(server: StubOpenAI, engine_of: Open) -> None:
+    server.busy_listings = 1
+    assert written(engine_of(model="")).text == TEXT
+
+
 def test_a_server_that_does_not_list_its_models_is_soon_left() -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         engine = OpenAIEngine(f"http://127.0.0.1:{silent.getsockname()[1]}/v1", patience=Patience(listing_s=0.2))

@@ -17,10 +17,11 @@ from test_kv import files_of_at_most
 from tiny_engine import PROMPT, load_whole, make_engine, written
 from tiny_llm import make_tiny_llm
 
+from qrag_lib.models.fingerprint import fingerprint
 from qrag_lib.models.generation import Sampling
 from qrag_lib.models.offload import prefix
 from qrag_lib.models.offload.kv import DiskCache, kv_shape
-from qrag_lib.models.offload.prefix import BLOCK, PrefixStore, model_fingerprint
+from qrag_lib.models.offload.prefix import BLOCK, PrefixStore
 
 ENOUGH = 2**30
 LONG = PROMPT + "the quick brown fox jumps over the lazy dog; " * 4
@@ -43,7 +44,7 @@ def store(tmp_path: Path) -> PrefixStore:
 
 @pytest.fixture
 def engine(folder: Path, model: Any, store: PrefixStore) -> Any:
-    return make_engine(folder, model, prefixes=store, fingerprint=model_fingerprint(folder))
+    return make_engine(folder, model, prefixes=store, fingerprint=fingerprint(folder))
 
 
 @pytest.fixture(scope="module")
@@ -111,7 +112,7 @@ def test_another_model_type_or_layout_meets_nothing(
     written(engine, LONG)
     other = make_tiny_llm(tmp_path / "other", layers=2, seed=1)
     strangers = [
-        make_engine(other, load_whole(other), prefixes=store, fingerprint=model_fingerprint(other)),
+        make_engine(other, load_whole(other), prefixes=store, fingerprint=fingerprint(other)),
         make_engine(folder, load_whole(folder, "bfloat16"), prefixes=store, fingerprint=engine.fingerprint),
     ]
     assert [reused(written(stranger, LONG)) for stranger in strangers] == [0, 0]
@@ -121,12 +122,12 @@ def test_another_model_type_or_layout_meets_nothing(
 
 def test_changed_weights_have_another_fingerprint(tmp_path: Path) -> None:
     folder = make_tiny_llm(tmp_path / "llm", layers=1, shards=1)
-    before = model_fingerprint(folder)
+    before = fingerprint(folder)
     path = folder / "model.safetensors"
     data = bytearray(path.read_bytes())
     data[-1] ^= 1
     path.write_bytes(data)
-    assert model_fingerprint(folder) != before
+    assert fingerprint(folder) != before
 
 
 # --- faults -------------------------------------------------------------------------------------
@@ -254,10 +255,11 @@ sys.path.insert(0, {tests!r})
 from pathlib import Path
 from tiny_engine import load_whole, make_engine, written
 from qrag_lib.models.generation import Sampling
-from qrag_lib.models.offload.prefix import PrefixStore, model_fingerprint
+from qrag_lib.models.fingerprint import fingerprint
+from qrag_lib.models.offload.prefix import PrefixStore
 folder = Path({folder!r})
 store = PrefixStore(Path({store!r}), 2**30)
-engine = make_engine(folder, load_whole(folder), prefixes=store, fingerprint=model_fingerprint(folder))
+engine = make_engine(folder, load_whole(folder), prefixes=store, fingerprint=fingerprint(folder))
 written(engine, {prompt!r}, Sampling(1))
 print("kept", flush=True)
 for n in range(1000):

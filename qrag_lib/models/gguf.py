@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import codecs
 import secrets
-import threading
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cached_property
@@ -17,9 +16,11 @@ from typing import TYPE_CHECKING, Any
 from qrag_lib.errors import GenerationFailed, ModelError, ModelTooLarge, ModelUnavailable
 from qrag_lib.i18n import _
 from qrag_lib.models.chat import PLAIN, render_chat
+from qrag_lib.models.fingerprint import fingerprint
 from qrag_lib.models.generation import Engine, Finish, Generation, Message, Sampling
 from qrag_lib.models.gguf_header import GgufHeader, read_gguf_header
 from qrag_lib.models.offload.text import StopText, until_stop
+from qrag_lib.models.turn import Turn
 
 if TYPE_CHECKING:
     from qrag_lib.settings import Settings
@@ -45,7 +46,7 @@ def open_gguf(path: Path, settings: Settings) -> Engine:
     check_package(path)
     from qrag_lib.models.worker.client import open_worker
 
-    arguments = {"path": str(path.resolve()), "context": plan.context}
+    arguments = {"path": str(path.resolve()), "weights": fingerprint(path), "context": plan.context}
     return open_worker(FACTORY, arguments, settings.models_folder, idle_s=settings.worker_idle_s)
 
 
@@ -79,7 +80,7 @@ class GgufEngine:
         self.name = str(self._header.metadata.get("general.name") or path.stem)
         trained = self._header.context_length or UNSAID_CONTEXT
         self.context_length = min(context or trained, trained)
-        self._turn = threading.Lock()
+        self._turn = Turn()
         self._model: Any = _loaded(path, self.context_length, threads)
         self._bos, self._eos = (self._spelt(token) for token in (self._model.token_bos(), self._model.token_eos()))
 
@@ -96,7 +97,7 @@ class GgufEngine:
     def generate(self, prompt: str, sampling: Sampling) -> Generator[str, None, Generation]:
         """The continuation, piece by piece; returns the Generation."""
         began, first, text = perf_counter(), 0.0, ""
-        with self._turn:
+        with self._turn.taken(self.name):
             ids = self._encode(prompt)
             room = min(sampling.max_new_tokens, self.context_length - len(ids))
             stops, tally = StopText(sampling.stop), {"tokens": 0, "ended": 0}
@@ -110,7 +111,7 @@ class GgufEngine:
 
     def close(self) -> None:
         """Free the model; waits for a text that is being written."""
-        with self._turn:
+        with self._turn.taken(self.name):
             model, self._model = self._model, None
         if model is not None:
             model.close()
@@ -185,7 +186,7 @@ def check_package(path: Path) -> None:
     if find_spec(PACKAGE) is None:
         raise ModelUnavailable(
             _("{path} needs llama.cpp, which is not installed").format(path=path),
-            hint=_("pip install qrag[gguf] (compiles llama.cpp), or set LLAMA_CPP_PATH to its llama-server"),
+            hint=_("pip install qrag[gguf] (compiles it), or set LLAMA_CPP_PATH to its llama-server or llama-simple"),
         )
 
 

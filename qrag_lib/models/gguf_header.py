@@ -7,8 +7,11 @@ CVE-2026-33298). Here every number is compared with what the file holds before i
 from __future__ import annotations
 
 import math
+import re
 import struct
-from collections.abc import Collection, Mapping, Sequence
+from array import array
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -24,9 +27,12 @@ LARGEST_ALIGNMENT = 2**16
 LARGEST_SIZE = 2**62  # elements or bytes of one tensor: sums of two still fit 64 bits
 
 _SCALARS = {0: "B", 1: "b", 2: "H", 3: "h", 4: "I", 5: "i", 6: "f", 7: "?", 10: "Q", 11: "q", 12: "d"}
-_STRING, _ARRAY = 8, 9
+_INT32, _STRING, _ARRAY = 5, 8, 9
 _TOKENS, _KINDS = "tokenizer.ggml.tokens", "tokenizer.ggml.token_type"
-_CONTROL = 3  # the kind of a token that is no text, as in llama.h
+_UNKNOWN, _CONTROL, _USER_DEFINED = 2, 3, 4  # kinds of tokens, as in llama.h; 1 is text
+_LIKE_CONTROL = re.compile(r"<\|.*\|>|</?s>|<(start|end)_of_\w+>|_?<EOT>")
+MOST_CONTROLS = 10_000
+_ENDS = ("bos", "eos", "eot")
 # type of a tensor -> (name, elements of a block, bytes of a block), the numbers of ggml.h
 TYPES = {
     0: ("F32", 1, 4), 1: ("F16", 1, 2), 2: ("Q4_0", 32, 18), 3: ("Q4_1", 32, 20), 6: ("Q5_0", 32, 22),
@@ -95,28 +101,39 @@ def read_gguf_header(path: Path) -> GgufHeader:
     Reads at most 64 MiB, never a tensor. Raises ModelRefused for a header that contradicts itself or
     the format, ModelDamaged where the file ends before what its header announces.
     """
-    return _read(path)[0]
+    with _reading(path) as reader:
+        return reader.header()
 
 
 def read_gguf_vocabulary(path: Path) -> GgufVocabulary:
-    """The special tokens of a GGUF file; raises as `read_gguf_header`."""
-    header, lists = _read(path, kept=(_TOKENS, _KINDS))
-    tokens, kinds = lists.get(_TOKENS, ()), lists.get(_KINDS, ())
-    spelt = {}
-    for name in ("bos", "eos"):
-        number = header.metadata.get(f"tokenizer.ggml.{name}_token_id")
-        known = isinstance(number, int) and 0 <= number < len(tokens)
-        spelt[name] = str(tokens[int(number or 0)]) if known else ""
-    controls = tuple(str(token) for token, kind in zip(tokens, kinds, strict=False) if kind == _CONTROL)
-    return GgufVocabulary(controls, **spelt)
+    """The tokens that llama.cpp takes for more than text; raises as `read_gguf_header`."""
+    with _reading(path) as reader:
+        header = reader.header()
+        kinds = reader.kinds(reader.lists.get(_KINDS))
+        named = {header.metadata.get(f"tokenizer.ggml.{name}_token_id"): name for name in _ENDS}
+        spelt, controls = dict.fromkeys(_ENDS, ""), []
+        for number, token in enumerate(reader.strings(reader.lists.get(_TOKENS))):
+            kind = kinds[number] if number < len(kinds) else 1
+            if number in named:
+                spelt[named[number]] = token
+            if number in named or _is_control(token, kind):
+                controls.append(token)
+            if len(controls) > MOST_CONTROLS:
+                raise reader.refused(_("it has more than {n} control tokens").format(n=MOST_CONTROLS))
+    return GgufVocabulary(tuple(controls), spelt["bos"], spelt["eos"])
 
 
-def _read(path: Path, kept: Collection[str] = ()) -> tuple[GgufHeader, Mapping[str, Sequence[Scalar]]]:
-    """The header, and those of its lists that are to be kept."""
+def _is_control(token: str, kind: int) -> bool:
+    """Whether llama.cpp may take a token for more than text: by its kind, or by its spelling alone."""
+    marked = kind in (_UNKNOWN, _USER_DEFINED) and bool(set(token) & set("<>[]|"))
+    return kind == _CONTROL or marked or _LIKE_CONTROL.fullmatch(token) is not None
+
+
+@contextmanager
+def _reading(path: Path) -> Iterator[_Reader]:
     try:
         with path.open("rb") as file:
-            reader = _Reader(path, file, path.stat().st_size, kept)
-            return reader.header(), reader.lists
+            yield _Reader(path, file, path.stat().st_size)
     except OSError as error:
         message = _("{path} cannot be read: {error}").format(path=path, error=error.strerror)
         raise ModelDamaged(message, path=str(path)) from error
@@ -125,9 +142,9 @@ def _read(path: Path, kept: Collection[str] = ()) -> tuple[GgufHeader, Mapping[s
 class _Reader:
     """Takes numbers and strings from a file, each checked against what is left of it."""
 
-    def __init__(self, path: Path, file: BinaryIO, size: int, kept: Collection[str]) -> None:
-        self.path, self.file, self.size, self.at, self.kept = path, file, size, 0, kept
-        self.lists: dict[str, list[Scalar]] = {}
+    def __init__(self, path: Path, file: BinaryIO, size: int) -> None:
+        self.path, self.file, self.size, self.at = path, file, size, 0
+        self.lists: dict[str, int] = {}  # where each begins
 
     def header(self) -> GgufHeader:
         if self.take(4) != MAGIC:
@@ -152,10 +169,8 @@ class _Reader:
             if key in metadata or key in lengths:
                 raise self.refused(_("the value {name} is there twice").format(name=key))
             kind = self.number("I")
-            if kind == _ARRAY and key in self.kept:
-                self.lists[key] = self.array()
-                lengths[key] = len(self.lists[key])
-            elif kind == _ARRAY:
+            if kind == _ARRAY:
+                self.lists[key] = self.at
                 lengths[key] = self.skip_array()
             else:
                 metadata[key] = self.string() if kind == _STRING else self.scalar(kind)
@@ -206,14 +221,23 @@ class _Reader:
             raise self.refused(_("the tensor {name} cannot have the shape {shape}").format(name=name, shape=shape))
         return n // block * block_bytes
 
-    def array(self) -> list[Scalar]:
-        """A list, as it is."""
-        kind = self.number("I")
-        if kind == _STRING:
-            return [self.string() for _i in range(self.count(8))]
-        code = self.code(kind)
-        n = self.count(struct.calcsize(code))
-        return list(struct.unpack(f"<{n}{code}", self.take(n * struct.calcsize(code))))
+    def strings(self, place: int | None) -> Iterator[str]:
+        """The texts of a list that begins there, one after the other; none where it holds something else."""
+        if place is not None and self.begun(place) == _STRING:
+            for _i in range(self.count(8)):
+                yield self.string()
+
+    def kinds(self, place: int | None) -> array[int]:
+        """The numbers of a list of 32 bits that begins there; none where it holds something else."""
+        found = array("i")
+        if place is not None and self.begun(place) in (_INT32, _INT32 - 1):
+            found.frombytes(self.take(4 * self.count(4)))
+        return found
+
+    def begun(self, place: int) -> int:
+        """Go to where a list begins; of what it is."""
+        self.at = self.file.seek(place)
+        return self.number("I")
 
     def skip_array(self) -> int:
         """Elements of a list, which is read over."""

@@ -22,9 +22,9 @@ from filelock import FileLock
 from qrag_lib.errors import DiskFull, ModelDamaged, ModelError, ModelRefused
 from qrag_lib.i18n import _
 from qrag_lib.models.checkpoint import read_json
+from qrag_lib.models.fingerprint import fingerprint
 from qrag_lib.models.footprint import STREAMED
 from qrag_lib.models.int8 import quantize_rows
-from qrag_lib.models.offload.prefix import model_fingerprint
 from qrag_lib.models.offload.reading import WeightsFile, room_for
 from qrag_lib.models.weights import Place, Weights, open_weights
 from qrag_lib.progress import Progress, quiet
@@ -52,7 +52,7 @@ def quantize(folder: Path, out: Path, on_progress: Progress = quiet) -> Path:
 
 
 def _made(folder: Path, out: Path, on_progress: Progress) -> Path:
-    source = model_fingerprint(folder)
+    source = fingerprint(folder)
     if out.exists():
         return _check_made(out, source)
     weights = open_weights(folder)

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import IO, Final
 
-from qrag_lib.errors import SettingsError
+from qrag_lib.errors import ModelUnavailable, SettingsError
 from qrag_lib.i18n import _
 
 SERVER: Final = "llama-server"
@@ -25,7 +25,7 @@ def end():
         program.kill()
 threading.Thread(target=end, daemon=True).start()
 code = program.wait()
-os._exit(code if code >= 0 else 1)
+os._exit(code if code >= 0 else 128 - code)
 """
 
 
@@ -35,9 +35,11 @@ def find_program(path: Path) -> Path:
     The server is preferred: it keeps the model loaded, and its prompts are not among a program's arguments.
     """
     folders = [path.parent] if path.is_file() else [path, path / "bin", path / "build" / "bin"]
+    # a name of its own, such as llama-simple-b3500, is looked for last
     beside = [folder / (name + path.suffix * path.is_file()) for name in (SERVER, SIMPLE) for folder in folders]
-    known = [path] if path.is_file() and path.stem not in (SIMPLE, "llama-cli", "main") else []
-    for place in [*known, *beside]:
+    known = [path] if path.is_file() and not path.stem.startswith((SIMPLE, "llama-cli", "main")) else []
+    named = [path] if path.is_file() and is_simple(path) else []
+    for place in [*known, *beside, *named]:
         if place.is_file():
             return place
     raise SettingsError(
@@ -48,7 +50,7 @@ def find_program(path: Path) -> Path:
 
 def is_simple(program: Path) -> bool:
     """Whether a program is llama-simple, which writes one text and ends."""
-    return program.stem == SIMPLE
+    return program.stem.startswith(SIMPLE)
 
 
 def guarded(command: list[str], log: IO[bytes], *, read: bool = False) -> subprocess.Popen[bytes]:
@@ -60,9 +62,15 @@ def guarded(command: list[str], log: IO[bytes], *, read: bool = False) -> subpro
     printed = subprocess.PIPE if read else log
     # a session of its own: Ctrl-C in a terminal or notebook stops a text, not the model
     apart = sys.platform != "win32"
-    return subprocess.Popen(
-        [*guard, *command], stdin=subprocess.PIPE, stdout=printed, stderr=log, start_new_session=apart
-    )
+    said = [word.encode() for word in command] if sys.platform != "win32" else command  # in any locale
+    try:
+        return subprocess.Popen(
+            [*guard, *said], stdin=subprocess.PIPE, stdout=printed, stderr=log, start_new_session=apart
+        )
+    except (OSError, ValueError) as error:
+        raise ModelUnavailable(
+            _("{program} cannot be started: {error}").format(program=command[0], error=error)
+        ) from error
 
 
 def last_line(log: IO[bytes]) -> str:

@@ -21,9 +21,12 @@ from qrag_lib.models.gguf import check_generates
 from qrag_lib.models.gguf_header import read_gguf_header, read_gguf_vocabulary
 from qrag_lib.models.llama_program import guarded, last_line
 from qrag_lib.models.offload.text import StopText, until_stop
+from qrag_lib.models.turn import Turn
 
 OPTIONS: Final = ("-m", "-n", "-ngl")  # words that the program would not take for a prompt
 LONGEST: Final = 120_000  # bytes of a prompt: Linux takes 131,072 of one argument
+KILLED: Final = 128  # exit codes above it name a signal
+BLANK: Final = "\u2581".encode()  # SentencePiece's
 BEFORE: Final = 64  # bytes that may stand before the prompt as it is printed: the token that begins a text
 
 
@@ -41,6 +44,7 @@ class LlamaSimpleEngine:
         self._program, self._path, self._special = program, path, read_gguf_vocabulary(path)
         own = header.metadata.get("tokenizer.chat_template")
         self._template = own if isinstance(own, str) else PLAIN
+        self._turn = Turn()
         self._closed = False
 
     def count_tokens(self, text: str) -> int:
@@ -56,8 +60,8 @@ class LlamaSimpleEngine:
         """The continuation, piece by piece; returns the Generation. Raises GenerationFailed above temperature 0."""
         began, first, text = perf_counter(), 0.0, ""
         said, room, stops = _argument(prompt), self._room(prompt, sampling), StopText(sampling.stop)
-        with self._running(said, room) as (process, log):
-            for piece in until_stop(_after(_printed(process), said, self._special.bos), stops):
+        with self._turn.taken(self.name), self._running(said, room) as (process, log):
+            for piece in until_stop(self._text(process, log, said), stops):
                 first, text = first or perf_counter() - began, text + piece
                 yield piece
             n = self.count_tokens(text) if stops.ended else self._decoded(process, log)
@@ -102,11 +106,28 @@ class LlamaSimpleEngine:
                         pipe.close()
                 process.wait()
 
+    def _text(self, process: subprocess.Popen[bytes], log: IO[bytes], said: str) -> Iterator[str]:
+        """What the program writes after the prompt. Raises GenerationFailed where it cannot be told from the prompt."""
+        echo = _Echo(said, self._special.bos)
+        for block in _printed(process):
+            yield echo.push(block)
+        yield echo.flush() if echo.begun else ""
+        if not echo.begun:
+            self._decoded(process, log)  # a program that died says why
+            raise GenerationFailed(
+                _("{program} did not repeat the prompt: its text cannot be told from it").format(
+                    program=self._program.name
+                ),
+                hint=_("set LLAMA_CPP_PATH to llama.cpp's llama-server, or to the folder that holds it"),
+            )
+
     def _decoded(self, process: subprocess.Popen[bytes], log: IO[bytes]) -> int:
         """Tokens that it says it wrote. Raises GenerationFailed where it failed."""
-        if process.wait() != 0:
+        code = process.wait()
+        if code:
+            why = _("killed by signal {n}").format(n=code - KILLED) if code > KILLED else last_line(log)
             raise GenerationFailed(
-                _("{program} failed: {why}").format(program=self._program.name, why=last_line(log)),
+                _("{program} failed: {why}").format(program=self._program.name, why=why),
                 hint=_("run it by hand to see what it says"),
             )
         log.seek(0)
@@ -127,36 +148,52 @@ def _printed(process: subprocess.Popen[bytes]) -> Iterator[bytes]:
         yield block
 
 
-def _after(printed: Iterator[bytes], prompt: str, bos: str) -> Iterator[str]:
-    """The text that follows the prompt, which the program prints first, without the newline that ends it."""
-    utf8 = codecs.getincrementaldecoder("utf-8")(errors="replace")
-    held, begun = b"", False
-    for block in printed:
-        held += block
-        if not begun and (end := _end_of(prompt.encode(), held, bos.encode())) is not None:
-            held, begun = held[end:], True
-        if begun:
-            ready = held[:-1] if held.endswith(b"\n") else held
-            held = held[len(ready) :]
-            if piece := utf8.decode(ready):
-                yield piece
-    if not begun and held:
-        raise GenerationFailed(_("the program did not repeat the prompt: its text cannot be told from it"))
-    yield utf8.decode(held.removesuffix(b"\n"), final=True)
+class _Echo:
+    """Takes what the program prints and gives what follows the prompt, without the newline that ends it.
 
+    Tokenizers add, join and drop blanks: the prompt is known by its other letters.
 
-def _end_of(prompt: bytes, printed: bytes, bos: bytes) -> int | None:
-    """Where the prompt ends in what was printed; None while it is not there. Tokenizers add and join spaces.
-
-    >>> _end_of(b"a b ", b"<s> a  b c", b"<s>"), _end_of(b"s", b"<s>s", b"<s>"), _end_of(b"a b", b"<s> a", b"<s>")
-    (9, 4, None)
+    >>> echo = _Echo("a b ", "<s>")
+    >>> [echo.push(block) for block in (b"<s> a", b"  b", b" c", b"d\\n")], echo.begun
+    (['', '', 'c', 'd'], True)
     """
-    start = len(bos) if printed.startswith(bos) else 0
-    letters = [i for i in range(start, len(printed)) if printed[i] != 0x20]
-    wanted = prompt.replace(b" ", b"")
-    place = bytes(printed[i] for i in letters).find(wanted, 0, BEFORE + len(wanted))
-    if place < 0:
-        return None
-    end = letters[place + len(wanted) - 1] + 1 if wanted else start
-    spaces = len(prompt) - len(prompt.rstrip(b" "))
-    return end + min(spaces, len(printed) - end - len(printed[end:].lstrip(b" ")))
+
+    def __init__(self, prompt: str, bos: str) -> None:
+        self.begun = False
+        self._bos, self._wanted = bos.encode(), bytes(byte for _i, byte in _letters(prompt.encode()))
+        self._skip = len(prompt) - len(prompt.rstrip())
+        self._utf8 = codecs.getincrementaldecoder("utf-8")(errors="replace")
+        self._held = b""
+
+    def push(self, block: bytes) -> str:
+        """The text that is certain now."""
+        self._held += block
+        if not self.begun and (end := self._end()) is not None:
+            self.begun, self._held = True, self._held[end:]
+        if not self.begun:
+            return ""
+        while self._skip and self._held[:1].isspace():
+            self._skip, self._held = self._skip - 1, self._held[1:]
+        self._skip = 0 if self._held else self._skip
+        ready = self._held.removesuffix(b"\n")
+        self._held = self._held[len(ready) :]
+        return self._utf8.decode(ready)
+
+    def flush(self) -> str:
+        """What was held back, at the end."""
+        return self._utf8.decode(self._held.removesuffix(b"\n"), final=True)
+
+    def _end(self) -> int | None:
+        """Where the prompt ends in what was printed; None while it is not there."""
+        start = len(self._bos) if self._held.startswith(self._bos) else 0
+        letters = _letters(self._held[start:])
+        place = bytes(byte for _i, byte in letters).find(self._wanted, 0, BEFORE + len(self._wanted))
+        if place < 0:
+            return None
+        return start + letters[place + len(self._wanted) - 1][0] + 1 if self._wanted else start
+
+
+def _letters(text: bytes) -> list[tuple[int, int]]:
+    """Places and values of the bytes that are no blanks."""
+    plain = text.replace(BLANK, b" " * len(BLANK))
+    return [(i, byte) for i, byte in enumerate(plain) if not plain[i : i + 1].isspace()]

@@ -222,7 +222,7 @@ class OpenAIEngine:
     def _chosen(self) -> str:
         """The model that was named, or else the server's only one."""
         if not self._model:
-            names = self.models()
+            names = [str(entry.get("id", "")) for entry in self._listed()]
             if len(names) != 1:
                 raise SettingsError(
                     _("{url} has {n} models, and none was named").format(url=self._url, n=len(names)),

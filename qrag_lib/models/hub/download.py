@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from qrag_lib import show
-from qrag_lib.errors import DiskFull, ModelError
+from qrag_lib.errors import DiskFull, ModelDamaged, ModelError
 from qrag_lib.i18n import _
 from qrag_lib.models.hub.blobs import DENIED, LinksDenied, LocksDenied, Way, fetch_blob, part_bytes, publish
 from qrag_lib.models.hub.cache import find_waste, free_bytes, list_models
@@ -15,7 +15,7 @@ from qrag_lib.models.hub.client import Hub
 from qrag_lib.models.hub.files import indexed, needed
 from qrag_lib.models.hub.layout import Listing, RemoteFile, Repository
 from qrag_lib.models.intake import INDEXES, VOCABULARIES, check_keys, index_names
-from qrag_lib.models.record import add_to_record, sha256
+from qrag_lib.models.record import add_to_record, is_unchanged, sha256
 from qrag_lib.models.recovery import Remedy, Say, is_no_room, recovered
 from qrag_lib.models.structure import check_as
 from qrag_lib.progress import Progress, quiet
@@ -125,7 +125,7 @@ def _fetch(hub: Hub, wanted: Wanted, cache: Path, way: Way, tell: Progress) -> P
     check_room(plan)
     repository, listing = Repository(cache, wanted.model), plan.listing
     if is_there(repository, plan):
-        return repository.snapshot(listing.commit)
+        return _vouched(repository.snapshot(listing.commit), plan.weights)
     count = Counter(plan.need_bytes, tell)
     for file in plan.small:
         fetch_blob(hub, repository, listing, file, way, count)
@@ -136,6 +136,21 @@ def _fetch(hub: Hub, wanted: Wanted, cache: Path, way: Way, tell: Progress) -> P
         check_as(repository.there(listing.commit, file), file.name)
     snapshot = publish(repository, listing, [*weights, *plan.small], wanted.revision, way)
     add_to_record(snapshot, {file.name: _sha256(snapshot, file) for file in weights})
+    return snapshot
+
+
+def _vouched(snapshot: Path, weights: Sequence[RemoteFile]) -> Path:
+    """The snapshot; a `.bin` in it that was copied here, or whose download was killed at its end, is checked now.
+
+    Raises ModelDamaged where its bytes are not those that the hub announces.
+    """
+    for file in weights:
+        if file.name.endswith(".bin") and not is_unchanged(snapshot, file.name):
+            found = sha256(snapshot / file.name)
+            if found != _sha256(snapshot, file):
+                message = _("{path} has other bytes than the hub announced").format(path=snapshot / file.name)
+                raise ModelDamaged(message, path=str(snapshot), hint=_("qrag model repair fetches it again"))
+            add_to_record(snapshot, {file.name: found})
     return snapshot
 
 

@@ -22,7 +22,7 @@ from qrag_lib.models.hub.download import DownloadPlan, Wanted, download, plan_do
 from qrag_lib.models.hub.layout import Repository, find
 from qrag_lib.models.hub.verify import Verification, repair, verify
 from qrag_lib.models.recovery import Say
-from qrag_lib.models.worker.registry import dismiss_holders
+from qrag_lib.models.worker.registry import dismiss_idle
 from qrag_lib.progress import Progress, quiet
 from qrag_lib.settings import Settings
 
@@ -52,14 +52,13 @@ def verify_model(
 def repair_model(model: str, settings: Settings, hub: Hub, *, tell: Progress = quiet) -> Verification:
     """A model after its broken files were fetched again; nothing is asked where none is broken.
 
-    A worker that has loaded the broken ones is not asked again.
+    A worker that has loaded the broken ones ends, or is not asked again.
     """
     found = verify_model(model, settings, tell=tell)
     if found.healthy:
         return found
-    repaired = repair(hub, found, tell=tell)
-    dismiss_holders(settings.models_folder, found.folder)
-    return repaired
+    dismiss_idle(settings.models_folder, found.folder)
+    return repair(hub, found, tell=tell)
 
 
 def models_kept(settings: Settings) -> CachedModels:

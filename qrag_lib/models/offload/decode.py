@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import torch
 
+from qrag_lib.models.footprint import STREAMED
 from qrag_lib.models.offload.lookup import draft
 
 if TYPE_CHECKING:
@@ -74,7 +75,8 @@ def prefill(
     model, which is 6 % of DeepSeek LLM 7B's bytes.
     """
     start, n = cache.get_seq_length(), input_ids.shape[1]
-    with cache.computing(n):
+    alike = model.config.model_type in STREAMED  # other families may not bear more keys than tokens
+    with cache.computing(n if alike else 0):
         while (stop := (start // chunk_tokens + 1) * chunk_tokens) < n:
             tally.passes += 1
             _read_on(model, input_ids[:, start:stop], cache)
@@ -85,8 +87,10 @@ def prefill(
 def _read_on(model: PreTrainedModel, ids: torch.Tensor, cache: DiskCache) -> None:
     """Run ids through the model without its head, as one pass of its stream where it has one."""
     stream: Any = getattr(model, "stream", None)
-    seen = cache.get_mask_sizes(ids.shape[1], 0)[0]  # said by a mask: without one the first chunk is shown no more keys
-    known: dict[str, Any] = {"past_key_values": cache, "attention_mask": ids.new_ones(1, seen), "use_cache": True}
+    known: dict[str, Any] = {"past_key_values": cache, "use_cache": True}
+    if (seen := cache.get_mask_sizes(ids.shape[1], 0)[0]) > cache.get_seq_length() + ids.shape[1]:
+        # all ones; without it transformers takes the first chunk for a prompt, and cuts off the keys under the mask
+        known["attention_mask"] = ids.new_ones(1, seen)
     with torch.inference_mode():
         run = functools.partial(model.base_model, input_ids=ids, **known)
         _states = run() if stream is None else stream.in_a_pass(run)

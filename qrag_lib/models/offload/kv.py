@@ -82,8 +82,9 @@ class DiskCache(Cache):
             held = min(held, max(0, memory_bytes) // max(1, shape.row_bytes * max_length))
         kept: list[Any] = [MemoryLayer(shape, max_length, device) for _layer in range(held)]
         if folder is not None and held < shape.layers:
+            store = Window.room(shape, max_length)  # before the file: it may fail
             self.file = RowFile(folder, shape.layers - held, max_length, shape.row_bytes)
-            self.window = Window(shape, max_length, self.file)
+            self.window = Window(store, self.file)
             self.window.layers = [DiskLayer(shape, max_length, self.window, i) for i in range(shape.layers - held)]
             kept += self.window.layers
         super().__init__(layers=kept)
@@ -106,11 +107,11 @@ class DiskCache(Cache):
     def reading_ahead(self, model: PreTrainedModel) -> Iterator[None]:
         """While a model computes: once a layer has attended, the next one's keys and values are read from the file."""
         layers: Sequence[Any] = getattr(model.base_model, "layers", ()) if self.file else ()
-        disk = [(part.self_attn, kept) for part, kept in zip(layers, self._kept(), strict=False)]
+        disk = [(getattr(part, "self_attn", None), kept) for part, kept in zip(layers, self._kept(), strict=False)]
         hooks = [
             attention.register_forward_hook(lambda *_seen, kept=kept: kept.attended())
             for attention, kept in disk
-            if isinstance(kept, DiskLayer)
+            if isinstance(kept, DiskLayer) and attention is not None
         ]
         try:
             yield
@@ -136,11 +137,13 @@ class DiskCache(Cache):
 
     def close(self) -> None:
         """Give the memory and the disk back."""
-        if self.window:
-            self.window.close()
-        if self.file:
-            self.file.close()
-        self.layers = []
+        try:
+            if self.window:
+                self.window.close()
+        finally:
+            if self.file:
+                self.file.close()
+            self.layers = []
 
     def __enter__(self) -> DiskCache:
         return self

@@ -25,7 +25,7 @@ class KVLayer(CacheLayerMixin):  # type: ignore[no-untyped-call]
 
     prompt: tokens of the prompt that is being computed in pieces, 0 for none. Attention adds up as many keys in a
     step as are there, and sums of other lengths round otherwise; so a piece is shown as many as the whole prompt
-    would be at that place, zeros under the mask for those to come, and is what it would be of the whole.
+    would be at that place, zeros under the mask for those to come. In bf16 it then is what it would be of the whole.
     """
 
     is_croppable = True
@@ -49,7 +49,7 @@ class KVLayer(CacheLayerMixin):  # type: ignore[no-untyped-call]
 
     def get_mask_sizes(self, query_length: int) -> tuple[int, int]:
         """(tokens that attention sees, the first of them)."""
-        return self._shown(self.length + query_length), 0
+        return self._shown(query_length), 0
 
     def crop(self, tokens_to_remove: int) -> None:
         """Forget the last tokens, as many as the negative number says."""
@@ -73,9 +73,10 @@ class KVLayer(CacheLayerMixin):  # type: ignore[no-untyped-call]
             )
         return stop
 
-    def _shown(self, stop: int) -> int:
-        """Rows that attention sees where the last token of a piece is that before `stop`."""
-        return max(stop, min(self.prompt, -(-stop // ATTENDED) * ATTENDED))
+    def _shown(self, n: int) -> int:
+        """Rows that attention sees once `n` more are there; of a piece of one token, transformers makes no mask."""
+        stop = self.length + n
+        return stop if n == 1 else max(stop, min(self.prompt, -(-stop // ATTENDED) * ATTENDED))
 
 
 class MemoryLayer(KVLayer):  # type: ignore[no-untyped-call]
@@ -93,7 +94,7 @@ class MemoryLayer(KVLayer):  # type: ignore[no-untyped-call]
         stop = self._room_for(key_states.shape[-2])
         self.store[0, :, :, self.length : stop] = key_states
         self.store[1, :, :, self.length : stop] = value_states
-        self.length, shown = stop, self._shown(stop)
+        self.length, shown = stop, self._shown(key_states.shape[-2])
         self.store[:, :, :, stop:shown] = 0
         return self.store[0, :, :, :shown], self.store[1, :, :, :shown]
 
@@ -112,13 +113,17 @@ class Window:
     What is read ahead is read by a thread of its own; everybody else waits for it. `layers` are those of the file.
     """
 
-    def __init__(self, shape: KVShape, max_length: int, file: RowFile) -> None:
-        self.shape, self.file = shape, file
+    def __init__(self, store: torch.Tensor, file: RowFile) -> None:
+        self.store, self.file = store, file
         self.layers: list[DiskLayer] = []
-        self.store = torch.empty((2, shape.batch, shape.heads, max_length, shape.dimensions), dtype=shape.dtype)
         self._held, self._length = -1, 0  # the region whose first rows are here, and how many
         self._thread: ThreadPoolExecutor | None = None
         self._ahead: Future[None] | None = None
+
+    @staticmethod
+    def room(shape: KVShape, max_length: int) -> torch.Tensor:
+        """Memory for one layer, taken as it is filled: (2, batch, heads, t, dimensions)."""
+        return torch.empty((2, shape.batch, shape.heads, max_length, shape.dimensions), dtype=shape.dtype)
 
     def show(self, region: int, length: int) -> torch.Tensor:
         """The store with the first rows of a region in it."""
@@ -184,7 +189,7 @@ class DiskLayer(KVLayer):  # type: ignore[no-untyped-call]
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """All keys and all values, (batch, heads, t, dimensions), with the new ones added and written."""
         stop = self._room_for(key_states.shape[-2])
-        shown, store = self._shown(stop), self.window.show(self.region, self.length)
+        shown, store = self._shown(key_states.shape[-2]), self.window.show(self.region, self.length)
         new = store[:, :, :, self.length : stop]
         new[0], new[1] = key_states, value_states
         store[:, :, :, stop:shown] = 0

@@ -37,8 +37,9 @@ _MAGIC = b"QRAGKV%02d" % LAYOUT
 class PrefixStore:
     """Blocks of prompts in a folder, for any number of processes. limit_bytes: for all blocks together.
 
-    Nothing here fails a generation: what cannot be read is computed, what cannot be written is left out.
-    wait_s: for another process that writes.
+    No file here fails a generation: what cannot be read is computed, what cannot be written is left out.
+    In bf16, rows kept of one prompt may differ from those of a longer one by a rounding. wait_s: for another
+    process that writes.
     """
 
     def __init__(self, folder: Path, limit_bytes: int, *, wait_s: float = 5.0) -> None:
@@ -133,22 +134,6 @@ class PrefixStore:
 
     def _path(self, key: bytes) -> Path:
         return self.folder / f"{key.hex()}{SUFFIX}"
-
-
-def model_fingerprint(folder: Path) -> str:
-    """A name for the weights in a folder: configuration, and each file's name, size, time and 16 samples of 4 KiB."""
-    digest = hashlib.sha256()
-    for path in sorted(folder.iterdir()):
-        if path.name in ("config.json", "qrag_int8.json") or (path.suffix == ".json" and ".index" in path.name):
-            digest.update(path.read_bytes())
-        elif path.suffix in (".safetensors", ".bin"):
-            state = path.stat()
-            digest.update(f"{path.name} {state.st_size} {state.st_mtime_ns}".encode())
-            with path.open("rb") as file:
-                for i in range(16):
-                    file.seek(state.st_size * i // 16)
-                    digest.update(file.read(4096))
-    return digest.hexdigest()
 
 
 def _keys(model: str, shape: KVShape, tokens: Sequence[int]) -> Iterator[bytes]:

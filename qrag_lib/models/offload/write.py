@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import threading
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import replace
@@ -21,6 +20,7 @@ from qrag_lib.models.offload.kv import DiskCache, kv_shape
 from qrag_lib.models.offload.prefix import PrefixStore
 from qrag_lib.models.offload.text import TextCoder, Writing
 from qrag_lib.models.offload.together import write_together
+from qrag_lib.models.turn import Turn
 
 if TYPE_CHECKING:
     from transformers import GenerationConfig, PreTrainedModel
@@ -58,7 +58,7 @@ class StreamedEngine:
         self.chunk_tokens, self.draft_tokens = chunk_tokens, draft_tokens
         self.kv_folder, self.kv_memory_bytes = kv_folder, kv_memory_bytes
         self.prefixes, self.fingerprint = prefixes if fingerprint else None, fingerprint
-        self._turn, self._writer = threading.Lock(), 0
+        self._turn = Turn()
 
     def count_tokens(self, text: str) -> int:
         """Tokens of a text, special tokens left out."""
@@ -170,19 +170,10 @@ class StreamedEngine:
     @contextmanager
     def _one_at_a_time(self, *, closing: bool = False) -> Iterator[Any]:
         """The model, for one text at a time. Raises GenerationFailed where this thread writes one already."""
-        if self._turn.locked() and self._writer == threading.get_ident():
-            raise GenerationFailed(
-                _("{name} is writing another text in this thread").format(name=self.name),
-                hint=_("read that one to its end, or close it"),
-            )
-        with self._turn:
+        with self._turn.taken(self.name):
             if self._model is None and not closing:
                 raise ModelUnavailable(_("{name} was closed").format(name=self.name), hint=_("open the model again"))
-            self._writer = threading.get_ident()
-            try:
-                yield self._model
-            finally:
-                self._writer = 0
+            yield self._model
 
 
 def bytes_read(model: Any) -> int:

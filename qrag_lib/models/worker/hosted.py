@@ -38,7 +38,8 @@ def build(arguments: Arguments) -> Built:
     tokenizer = load_tokenizer(folder)  # before torch: what it takes for a moment then stands on nothing
     model = _loaded(folder, plan)
 
-    from qrag_lib.models.offload.prefix import PrefixStore, model_fingerprint
+    from qrag_lib.models.fingerprint import fingerprint
+    from qrag_lib.models.offload.prefix import PrefixStore
     from qrag_lib.models.offload.write import DRAFT_TOKENS, StreamedEngine
 
     computed, limit = Path(arguments["computed"]), int(arguments["prefix_bytes"])
@@ -53,7 +54,7 @@ def build(arguments: Arguments) -> Built:
         kv_folder=computed if plan.kv_on_disk else None,
         kv_memory_bytes=0 if plan.kv_on_disk else None,
         prefixes=PrefixStore(computed / "prefixes", limit) if limit else None,
-        fingerprint=model_fingerprint(folder) if limit else "",
+        fingerprint=fingerprint(folder) if limit else "",
     )
     return engine, asdict(plan)
 

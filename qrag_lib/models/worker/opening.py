@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from qrag_lib.models.fingerprint import fingerprint
 from qrag_lib.models.worker.client import Tell, WorkerEngine, open_worker, warn
 
 if TYPE_CHECKING:
@@ -29,9 +30,13 @@ def open_hosted(
 
 
 def arguments_of(folder: Path, settings: Settings) -> dict[str, Any]:
-    """What a worker is told of the model: nothing measured, so that all kernels mean the same."""
+    """What a worker is told of the model: nothing measured, so that all kernels mean the same.
+
+    Weights that changed, by a repair say, are another model: whoever asks then gets a worker that loads them.
+    """
     return {
         "folder": str(Path(folder).resolve()),
+        "weights": fingerprint(Path(folder)),
         "computed": str(settings.computed_folder.resolve()),
         "prefix_bytes": int(settings.prefix_cache_mib * 2**20),
         "settings": {name: getattr(settings, name) for name in OF_PLANS},

@@ -88,16 +88,16 @@ def dismiss(folder: Path, note: place.Note, *, wait_s: float = 5.0) -> bool:
     return _let_go(folder, note.key, wait_s)
 
 
-def dismiss_holders(root: Path, model: Path) -> list[int]:
-    """Let the workers below `root` that hold the model of a folder end as they fall idle; their process numbers.
-
-    The next who asks for that model gets a new worker, which reads its files anew.
-    """
-    folder, held = place.found_folder(root), str(model.resolve())
-    notes = [note for note in place.notes(folder) if note.arguments.get("folder") == held] if folder else []
-    for note in notes:
-        dismiss(folder or root, note, wait_s=0.0)
-    return [note.pid for note in notes]
+def dismiss_idle(root: Path, model: Path) -> list[int]:
+    """End the idle workers below `root` that hold a model of a folder; their process numbers."""
+    folder, held = place.found_folder(root), {str(path.resolve()) for path in (model, *model.glob("*.gguf"))}
+    if folder is None:
+        return []
+    holding = [each for each in inside(folder) if held & {each.note.arguments.get(name) for name in ("folder", "path")}]
+    idle = [each.note for each in holding if each.doing == "idle"]
+    for note in idle:
+        dismiss(folder, note)
+    return [note.pid for note in idle]
 
 
 def sweep(folder: Path) -> None:
