@@ -38,6 +38,7 @@ STOCK = ("stock", "loop stock")
 QUESTION = "What to do after a spill of mercury?"
 TIME_LIMIT_S, STOCK_TIME_LIMIT_S = 900.0, 300.0  # stock may not end at all where memory is short
 STOCK_BESIDE = 1024  # MiB left for what is not weights, where accelerate is told how much memory there is
+BESIDE_WEIGHTS = 2 << 30  # bytes of the loop device for keys and values, and what stock puts there
 ROWS = "models.jsonl"
 
 
@@ -116,7 +117,7 @@ class Bench:
         return "stock", *asked, device_map, max(0, told)
 
     def _on_a_loop_device(self, looped: Sequence[Case]) -> None:
-        size = sum(path.stat().st_size for path in self.folder.iterdir())
+        size = sum(path.stat().st_size for path in self.folder.iterdir()) + BESIDE_WEIGHTS
         try:
             with loop_device(self.folder.with_suffix(".loop"), size) as mounted:
                 copy = write_checkpoint(mounted / "checkpoint", self.shape, format=self.format)
