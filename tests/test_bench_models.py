@@ -161,7 +161,14 @@ def test_the_last_row_of_a_case_counts(tmp_path: Path) -> None:
 def row(kind: str, **found: Any) -> dict[str, Any]:
     """Nine seconds for the eight tokens after the first; 800 bytes streamed for each."""
     told = {"n_pieces": 10, "first_s": 3.0, "later_s": 9.0, "later_bytes": 7200, "wall_s": 20.0, "load_s": 1.0}
-    ended = {"peak_bytes": 2**29, "oom_kills": 0, "text": "abcd", "machine": "a machine", "timed_out": False}
+    ended = {
+        "peak_bytes": 2**29,
+        "oom_kills": 0,
+        "text": "abcd",
+        "machine": "a machine",
+        "timed_out": False,
+        "prompt": "p",
+    }
     return {"kind": kind, "limit_mib": 512, "n_prompt": 32, **told, **ended, **found}
 
 
@@ -188,3 +195,6 @@ def test_another_text_than_in_memory_misses_its_target() -> None:
     whole = row("in memory", limit_mib=0)
     assert ("share of the text as in memory", 0.5, False) in figures(whole, row("streamed", text="abxy"))
     assert ("share of the text as in memory", 1.0, True) in figures(whole, row("streamed"))
+    assert "share of the text as in memory" not in [
+        name for name, *_rest in figures(whole, row("streamed", prompt="q"))
+    ]
