@@ -27,7 +27,7 @@ from qrag_lib.errors import (
     SettingsError,
 )
 from qrag_lib.models.generation import Engine, Message, Sampling
-from qrag_lib.models.gguf_header import read_gguf_vocabulary
+from qrag_lib.models.gguf_vocabulary import read_gguf_vocabulary
 from qrag_lib.models.llama_program import find_program
 from qrag_lib.models.llama_server import LlamaServerEngine
 from qrag_lib.models.llama_simple import LlamaSimpleEngine

@@ -107,9 +107,9 @@ def test_as_many_layers_as_fit_are_in_memory(tmp_path: Path) -> None:
     one_layer = SHAPE.row_bytes * 100
     with DiskCache(SHAPE, 100, folder=tmp_path, memory_bytes=2 * one_layer + 1) as cache:
         assert [type(layer).__name__ for layer in cache.layers] == ["MemoryLayer", "MemoryLayer", "DiskLayer"]
-        assert cache.file and one_layer <= cache.file.n_bytes < one_layer + 4096
+        assert cache.window and one_layer <= cache.window.file.n_bytes < one_layer + 4096
     with DiskCache(SHAPE, 100, memory_bytes=0) as cache:  # no folder: memory is all there is
-        assert cache.file is None
+        assert cache.window is None
 
 
 def test_a_token_of_deepseek_7b_takes_480_kib() -> None:
@@ -164,8 +164,8 @@ def test_what_fails_while_it_is_read_ahead_is_told_by_the_next_token(tmp_path: P
     with DiskCache(SHAPE, 100, folder=tmp_path, memory_bytes=0) as cache:
         for layer in range(3):
             cache.update(*states(50, layer), layer)
-        assert cache.file
-        os.ftruncate(cache.file._descriptor, 0)
+        assert cache.window
+        os.ftruncate(cache.window.file._descriptor, 0)
         cache.layers[0].attended()
         with pytest.raises(GenerationFailed, match="the file ends early"):
             cache.update(*states(1, 9), 1)
@@ -173,7 +173,7 @@ def test_what_fails_while_it_is_read_ahead_is_told_by_the_next_token(tmp_path: P
 
 def test_the_file_has_no_name_and_its_room_comes_back(tmp_path: Path) -> None:
     with DiskCache(SHAPE, 4096, folder=tmp_path, memory_bytes=0) as cache:
-        assert cache.file and cache.file.n_bytes > 0
+        assert cache.window and cache.window.file.n_bytes > 0
         assert list(tmp_path.iterdir()) == []
         assert len(kv_files()) == 2  # one past the page cache
     assert kv_files() == []

@@ -54,6 +54,11 @@ class Generation:
     details: dict[str, float] = field(default_factory=dict)
 
 
+def estimated_tokens(text: str) -> int:
+    """Tokens of a text where the tokenizer is somebody else's: one for every three bytes, rather too many."""
+    return -(-len(text.encode("utf-8", "replace")) // 3)
+
+
 @runtime_checkable
 class Engine(Protocol):
     """A model that writes. Every kind of address is one of these, in this process or in a worker.

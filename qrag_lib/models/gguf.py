@@ -77,7 +77,7 @@ class GgufEngine:
     def __init__(self, path: Path, *, context: int | None = None, threads: int | None = None) -> None:
         self._header = read_gguf_header(path)
         check_generates(path, self._header)
-        self.name = str(self._header.metadata.get("general.name") or path.stem)
+        self.name = self._header.name or path.stem
         trained = self._header.context_length or UNSAID_CONTEXT
         self.context_length = min(context or trained, trained)
         self._turn = Turn()
@@ -90,8 +90,7 @@ class GgufEngine:
 
     def render(self, messages: Sequence[Message]) -> str:
         """The prompt of a conversation by the file's own chat template, the plain format where it has none."""
-        own = self._header.metadata.get("tokenizer.chat_template")
-        template = own if isinstance(own, str) else PLAIN
+        template = self._header.chat_template or PLAIN
         return render_chat(messages, template=template, bos=self._bos, eos=self._eos, controls=self._controls)
 
     def generate(self, prompt: str, sampling: Sampling) -> Generator[str, None, Generation]:

@@ -7,7 +7,6 @@ CVE-2026-33298). Here every number is compared with what the file holds before i
 from __future__ import annotations
 
 import math
-import re
 import struct
 from array import array
 from collections.abc import Iterator, Mapping
@@ -28,11 +27,6 @@ LARGEST_SIZE = 2**62  # elements or bytes of one tensor: sums of two still fit 6
 
 _SCALARS = {0: "B", 1: "b", 2: "H", 3: "h", 4: "I", 5: "i", 6: "f", 7: "?", 10: "Q", 11: "q", 12: "d"}
 _INT32, _STRING, _ARRAY = 5, 8, 9
-_TOKENS, _KINDS = "tokenizer.ggml.tokens", "tokenizer.ggml.token_type"
-_UNKNOWN, _CONTROL, _USER_DEFINED = 2, 3, 4  # kinds of tokens, as in llama.h; 1 is text
-_LIKE_CONTROL = re.compile(r"<\|.*\|>|</?s>|<(start|end)_of_\w+>|_?<EOT>")
-MOST_CONTROLS = 10_000
-_ENDS = ("bos", "eos", "eot")
 # type of a tensor -> (name, elements of a block, bytes of a block), the numbers of ggml.h
 TYPES = {
     0: ("F32", 1, 4), 1: ("F16", 1, 2), 2: ("Q4_0", 32, 18), 3: ("Q4_1", 32, 20), 6: ("Q5_0", 32, 22),
@@ -81,18 +75,20 @@ class GgufHeader:
         return int(length) if isinstance(length, int) else None
 
     @property
+    def name(self) -> str:
+        """What the model is called; "" where it does not say."""
+        return str(self.metadata.get("general.name") or "")
+
+    @property
+    def chat_template(self) -> str:
+        """How a conversation becomes a prompt, in Jinja's language; "" where it does not say."""
+        own = self.metadata.get("tokenizer.chat_template")
+        return own if isinstance(own, str) else ""
+
+    @property
     def n_bytes(self) -> int:
         """Bytes of all tensors."""
         return sum(tensor.n_bytes for tensor in self.tensors)
-
-
-@dataclass(frozen=True, slots=True)
-class GgufVocabulary:
-    """The tokens of a GGUF file that are no text. bos, eos: their spelling, "" where there is none."""
-
-    controls: tuple[str, ...]
-    bos: str
-    eos: str
 
 
 def read_gguf_header(path: Path) -> GgufHeader:
@@ -101,52 +97,33 @@ def read_gguf_header(path: Path) -> GgufHeader:
     Reads at most 64 MiB, never a tensor. Raises ModelRefused for a header that contradicts itself or
     the format, ModelDamaged where the file ends before what its header announces.
     """
-    with _reading(path) as reader:
+    with reading(path) as reader:
         return reader.header()
 
 
-def read_gguf_vocabulary(path: Path) -> GgufVocabulary:
-    """The tokens that llama.cpp takes for more than text; raises as `read_gguf_header`."""
-    with _reading(path) as reader:
-        header = reader.header()
-        kinds = reader.kinds(reader.lists.get(_KINDS))
-        named = {header.metadata.get(f"tokenizer.ggml.{name}_token_id"): name for name in _ENDS}
-        spelt, controls = dict.fromkeys(_ENDS, ""), []
-        for number, token in enumerate(reader.strings(reader.lists.get(_TOKENS))):
-            kind = kinds[number] if number < len(kinds) else 1
-            if number in named:
-                spelt[named[number]] = token
-            if number in named or _is_control(token, kind):
-                controls.append(token)
-            if len(controls) > MOST_CONTROLS:
-                raise reader.refused(_("it has more than {n} control tokens").format(n=MOST_CONTROLS))
-    return GgufVocabulary(tuple(controls), spelt["bos"], spelt["eos"])
-
-
-def _is_control(token: str, kind: int) -> bool:
-    """Whether llama.cpp may take a token for more than text: by its kind, or by its spelling alone."""
-    marked = kind in (_UNKNOWN, _USER_DEFINED) and bool(set(token) & set("<>[]|"))
-    return kind == _CONTROL or marked or _LIKE_CONTROL.fullmatch(token) is not None
-
-
 @contextmanager
-def _reading(path: Path) -> Iterator[_Reader]:
+def reading(path: Path) -> Iterator[HeaderReader]:
+    """A file to read a header from. Raises ModelDamaged where it cannot be read."""
     try:
         with path.open("rb") as file:
-            yield _Reader(path, file, path.stat().st_size)
+            yield HeaderReader(path, file, path.stat().st_size)
     except OSError as error:
         message = _("{path} cannot be read: {error}").format(path=path, error=error.strerror)
         raise ModelDamaged(message, path=str(path)) from error
 
 
-class _Reader:
-    """Takes numbers and strings from a file, each checked against what is left of it."""
+class HeaderReader:
+    """Takes numbers and strings from a file, each checked against what is left of it.
+
+    lists: where each list of the header begins, once the header was read.
+    """
 
     def __init__(self, path: Path, file: BinaryIO, size: int) -> None:
         self.path, self.file, self.size, self.at = path, file, size, 0
-        self.lists: dict[str, int] = {}  # where each begins
+        self.lists: dict[str, int] = {}
 
     def header(self) -> GgufHeader:
+        """The whole header, checked."""
         if self.take(4) != MAGIC:
             raise self.refused(_("it does not begin with GGUF"))
         version = self.number("I")
@@ -162,6 +139,7 @@ class _Reader:
         return GgufHeader(version, metadata, lengths, self.placed(infos, start, alignment), start)
 
     def values(self, n: int) -> tuple[dict[str, Scalar], dict[str, int]]:
+        """The next n key-value pairs: the scalars, and how long each list is."""
         metadata: dict[str, Scalar] = {}
         lengths: dict[str, int] = {}
         for _i in range(n):
@@ -177,6 +155,7 @@ class _Reader:
         return metadata, lengths
 
     def alignment(self, metadata: Mapping[str, Scalar]) -> int:
+        """Bytes that the tensors' offsets are multiples of."""
         value = metadata.get("general.alignment", 32)
         if not isinstance(value, int) or not 0 < value <= LARGEST_ALIGNMENT or value & (value - 1):
             raise self.refused(_("its alignment {value} is no power of two").format(value=value))
@@ -213,6 +192,7 @@ class _Reader:
         return tuple(tensors)
 
     def n_bytes(self, name: str, shape: tuple[int, ...], kind: int) -> int:
+        """Bytes of a tensor of a shape and a type."""
         if kind not in TYPES:
             raise self.refused(_("the tensor {name} has the unknown type {kind}").format(name=name, kind=kind))
         _dtype, block, block_bytes = TYPES[kind]
@@ -253,9 +233,11 @@ class _Reader:
         return n
 
     def scalar(self, kind: int) -> Scalar:
+        """The next number of a type by its number."""
         return self.number(self.code(kind))
 
     def code(self, kind: int) -> str:
+        """The `struct` code of a type by its number."""
         if kind not in _SCALARS:
             raise self.refused(_("a value has the unknown type {kind}").format(kind=kind))
         return _SCALARS[kind]
@@ -268,6 +250,7 @@ class _Reader:
         return n
 
     def string(self, longest: int = LARGEST_HEADER) -> str:
+        """The next string."""
         n = self.number("Q")
         if n > longest:
             raise self.refused(_("a name of {n} bytes; the format allows {limit}").format(n=n, limit=longest))
@@ -277,10 +260,12 @@ class _Reader:
             raise self.refused(_("a text in it is not UTF-8")) from error
 
     def number(self, code: str) -> int:
+        """The next number of a `struct` code."""
         value: int = struct.unpack(f"<{code}", self.take(struct.calcsize(code)))[0]
         return value
 
     def take(self, n: int) -> bytes:
+        """The next n bytes."""
         self.check_room(n)
         data = self.file.read(n)
         if len(data) != n:
@@ -289,26 +274,31 @@ class _Reader:
         return data
 
     def skip(self, n: int) -> None:
+        """Pass over n bytes."""
         self.check_room(n)
         self.file.seek(n, 1)
         self.at += n
 
     def check_room(self, n: int) -> None:
+        """Raise where the file, or the room of a header, ends before n more bytes."""
         if self.at + n > self.size:
             raise self.short(self.at + n)
         if self.at + n > LARGEST_HEADER:
             raise self.refused(_("its header is longer than {n} bytes").format(n=LARGEST_HEADER))
 
     def check_end(self, end: int) -> None:
+        """Raise where the file ends before byte `end`."""
         if end > self.size:
             raise self.short(end)
 
     def short(self, wanted: int) -> ModelDamaged:
+        """The error of a file that ends too early."""
         message = _("{path} has {size} bytes and should have at least {wanted}").format(
             path=self.path, size=self.size, wanted=wanted
         )
         return ModelDamaged(message, path=str(self.path), hint=_("fetch the file again"))
 
     def refused(self, reason: str) -> ModelRefused:
+        """The error of a header that is not sound."""
         message = _("{path} is no sound GGUF file: {reason}").format(path=self.path, reason=reason)
         return ModelRefused(message, hint=_("fetch the file again, from a source that you trust"))

@@ -34,12 +34,16 @@ def find_program(path: Path) -> Path:
 
     The server is preferred: it keeps the model loaded, and its prompts are not among a program's arguments.
     """
-    folders = [path.parent] if path.is_file() else [path, path / "bin", path / "build" / "bin"]
-    # a name of its own, such as llama-simple-b3500, is looked for last
-    beside = [folder / (name + path.suffix * path.is_file()) for name in (SERVER, SIMPLE) for folder in folders]
-    known = [path] if path.is_file() and not path.stem.startswith((SIMPLE, "llama-cli", "main")) else []
-    named = [path] if path.is_file() and is_simple(path) else []
-    for place in [*known, *beside, *named]:
+    if not path.is_file():
+        folders = (path, path / "bin", path / "build" / "bin")
+        places = [folder / name for name in (SERVER, SIMPLE) for folder in folders]
+    elif is_simple(path):
+        places = [path.with_stem(SERVER), path]
+    elif path.stem in ("llama-cli", "main"):  # a conversation with a person
+        places = [path.with_stem(SERVER), path.with_stem(SIMPLE)]
+    else:
+        places = [path]
+    for place in places:
         if place.is_file():
             return place
     raise SettingsError(

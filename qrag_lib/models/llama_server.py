@@ -16,7 +16,7 @@ import httpx
 
 from qrag_lib.errors import ModelUnavailable
 from qrag_lib.i18n import _
-from qrag_lib.models.generation import Generation, Message, Sampling
+from qrag_lib.models.generation import Generation, Message, Sampling, estimated_tokens
 from qrag_lib.models.gguf import check_generates
 from qrag_lib.models.gguf_header import read_gguf_header
 from qrag_lib.models.llama_program import guarded, last_line
@@ -44,7 +44,7 @@ class LlamaServerEngine:
     ) -> None:
         header = read_gguf_header(path)
         check_generates(path, header)
-        self.name = str(header.metadata.get("general.name") or path.stem)
+        self.name = header.name or path.stem
         self.context_length = min(context, header.context_length or context)
         self._program, self._path, self._load_s = program, path, load_s
         self._patience = patience or Patience()
@@ -54,7 +54,7 @@ class LlamaServerEngine:
 
     def count_tokens(self, text: str) -> int:
         """Tokens of a text, estimated as of any server."""
-        return -(-len(text.encode("utf-8", "replace")) // 3)
+        return estimated_tokens(text)
 
     def render(self, messages: Sequence[Message]) -> str:
         """The conversation; the server renders it."""

@@ -16,9 +16,10 @@ from typing import IO, Final
 from qrag_lib.errors import GenerationFailed, ModelTooLarge, ModelUnavailable
 from qrag_lib.i18n import _
 from qrag_lib.models.chat import PLAIN, render_chat
-from qrag_lib.models.generation import Finish, Generation, Message, Sampling
+from qrag_lib.models.generation import Finish, Generation, Message, Sampling, estimated_tokens
 from qrag_lib.models.gguf import check_generates
-from qrag_lib.models.gguf_header import read_gguf_header, read_gguf_vocabulary
+from qrag_lib.models.gguf_header import read_gguf_header
+from qrag_lib.models.gguf_vocabulary import read_gguf_vocabulary
 from qrag_lib.models.llama_program import guarded, last_line
 from qrag_lib.models.offload.text import StopText, until_stop
 from qrag_lib.models.turn import Turn
@@ -39,17 +40,16 @@ class LlamaSimpleEngine:
     def __init__(self, program: Path, path: Path, *, context: int = 2048) -> None:
         header = read_gguf_header(path)
         check_generates(path, header)
-        self.name = str(header.metadata.get("general.name") or path.stem)
+        self.name = header.name or path.stem
         self.context_length = min(context, header.context_length or context)
         self._program, self._path, self._special = program, path, read_gguf_vocabulary(path)
-        own = header.metadata.get("tokenizer.chat_template")
-        self._template = own if isinstance(own, str) else PLAIN
+        self._template = header.chat_template or PLAIN
         self._turn = Turn()
         self._closed = False
 
     def count_tokens(self, text: str) -> int:
         """Tokens of a text, estimated as of any server."""
-        return -(-len(text.encode("utf-8", "replace")) // 3)
+        return estimated_tokens(text)
 
     def render(self, messages: Sequence[Message]) -> str:
         """The conversation in the file's own chat template; the program puts the first token before it."""

@@ -14,7 +14,7 @@ import httpx
 from qrag_lib.errors import GenerationFailed, ModelError, ModelTooLarge, ModelUnavailable, SettingsError
 from qrag_lib.i18n import _
 from qrag_lib.models.chat import render_chat
-from qrag_lib.models.generation import Generation, Message, Sampling
+from qrag_lib.models.generation import Generation, Message, Sampling, estimated_tokens
 from qrag_lib.models.openai_wire import Event, TryAgain, Writing, bounded, event_of, events, lines, raise_for_state
 from qrag_lib.models.patience import Breaker, Budget, Patience
 
@@ -63,7 +63,7 @@ class OpenAIEngine:
 
     def count_tokens(self, text: str) -> int:
         """Tokens of a text, estimated: one for every three bytes, more than common tokenizers make of prose."""
-        return -(-len(text.encode("utf-8", "replace")) // 3)
+        return estimated_tokens(text)
 
     def render(self, messages: Sequence[Message]) -> str:
         """The conversation as text; `generate` sends its messages and lets the server render them."""
@@ -88,13 +88,6 @@ class OpenAIEngine:
             if piece := writing.finish(self.name):
                 yield piece
         return writing.done()
-
-    def models(self) -> list[str]:
-        """The models that the server says it has, in its order."""
-        try:
-            return [str(entry.get("id", "")) for entry in self._listed()]
-        except TryAgain as failed:
-            raise failed.error from failed
 
     def learn(self) -> None:
         """Ask the server for its model and its context, where they are not known; one that is down is told later."""

@@ -33,11 +33,16 @@ def is_verified(folder: Path, path: Path) -> bool:
     expected = hub_sha256(path)
     if expected is None:
         return False
+    vouch(folder, path, expected)
+    return True
+
+
+def vouch(folder: Path, path: Path, expected: str) -> None:
+    """Note a file's checksum once its bytes were compared with it. Raises ModelDamaged where they are others."""
     if sha256(path) != expected:
         message = _("{path} has other bytes than the hub announced").format(path=path)
         raise ModelDamaged(message, path=str(path), hint=_("qrag model repair fetches it again"))
     add_to_record(folder, {path.name: expected})
-    return True
 
 
 def read_record(folder: Path) -> Mapping[str, tuple[str, int, int, int, int]]:

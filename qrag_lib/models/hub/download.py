@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from qrag_lib import show
-from qrag_lib.errors import DiskFull, ModelDamaged, ModelError
+from qrag_lib.errors import DiskFull, ModelError
 from qrag_lib.i18n import _
 from qrag_lib.models.hub.blobs import DENIED, LinksDenied, LocksDenied, Way, fetch_blob, part_bytes, publish
 from qrag_lib.models.hub.cache import find_waste, free_bytes, list_models
@@ -15,7 +15,7 @@ from qrag_lib.models.hub.client import Hub
 from qrag_lib.models.hub.files import indexed, needed
 from qrag_lib.models.hub.layout import Listing, RemoteFile, Repository
 from qrag_lib.models.intake import INDEXES, VOCABULARIES, check_keys, index_names
-from qrag_lib.models.record import add_to_record, is_unchanged, sha256
+from qrag_lib.models.record import add_to_record, is_unchanged, sha256, vouch
 from qrag_lib.models.recovery import Remedy, Say, is_no_room, recovered
 from qrag_lib.models.structure import check_as
 from qrag_lib.progress import Progress, quiet
@@ -140,17 +140,10 @@ def _fetch(hub: Hub, wanted: Wanted, cache: Path, way: Way, tell: Progress) -> P
 
 
 def _vouched(snapshot: Path, weights: Sequence[RemoteFile]) -> Path:
-    """The snapshot; a `.bin` in it that was copied here, or whose download was killed at its end, is checked now.
-
-    Raises ModelDamaged where its bytes are not those that the hub announces.
-    """
+    """The snapshot; a `.bin` in it that was copied here, or whose download was killed at its end, is checked now."""
     for file in weights:
         if file.name.endswith(".bin") and not is_unchanged(snapshot, file.name):
-            found = sha256(snapshot / file.name)
-            if found != _sha256(snapshot, file):
-                message = _("{path} has other bytes than the hub announced").format(path=snapshot / file.name)
-                raise ModelDamaged(message, path=str(snapshot), hint=_("qrag model repair fetches it again"))
-            add_to_record(snapshot, {file.name: found})
+            vouch(snapshot, snapshot / file.name, _sha256(snapshot, file))
     return snapshot
 
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, cast
 import torch
 from transformers.cache_utils import Cache
 
-from qrag_lib.models.offload.kv_layers import DiskLayer, MemoryLayer, Window
+from qrag_lib.models.offload.kv_layers import DiskLayer, MemoryLayer, Window, heads_of_a_layer
 from qrag_lib.models.offload.rowfile import RowFile
 
 if TYPE_CHECKING:
@@ -75,16 +75,14 @@ class DiskCache(Cache):
         device: torch.device | str = "cpu",
     ) -> None:
         self.shape, self.max_length = shape, max_length
-        self.file: RowFile | None = None
         self.window: Window | None = None
         held = shape.layers
         if memory_bytes is not None and folder is not None:
             held = min(held, max(0, memory_bytes) // max(1, shape.row_bytes * max_length))
         kept: list[Any] = [MemoryLayer(shape, max_length, device) for _layer in range(held)]
         if folder is not None and held < shape.layers:
-            store = Window.room(shape, max_length)  # before the file: it may fail
-            self.file = RowFile(folder, shape.layers - held, max_length, shape.row_bytes)
-            self.window = Window(store, self.file)
+            store = heads_of_a_layer(shape, max_length)  # before the file: it may fail
+            self.window = Window(store, RowFile(folder, shape.layers - held, max_length, shape.row_bytes))
             self.window.layers = [DiskLayer(shape, max_length, self.window, i) for i in range(shape.layers - held)]
             kept += self.window.layers
         super().__init__(layers=kept)
@@ -92,7 +90,7 @@ class DiskCache(Cache):
     @property
     def bytes_read(self) -> int:
         """Bytes read from the file so far."""
-        return self.file.bytes_read if self.file else 0
+        return self.window.file.bytes_read if self.window else 0
 
     def rows(self, start: int, stop: int) -> Iterator[torch.Tensor]:
         """Rows of some tokens, layer by layer, each valid until the next."""
@@ -106,7 +104,7 @@ class DiskCache(Cache):
     @contextmanager
     def reading_ahead(self, model: PreTrainedModel) -> Iterator[None]:
         """While a model computes: once a layer has attended, the next one's keys and values are read from the file."""
-        layers: Sequence[Any] = getattr(model.base_model, "layers", ()) if self.file else ()
+        layers: Sequence[Any] = getattr(model.base_model, "layers", ()) if self.window else ()
         disk = [(getattr(part, "self_attn", None), kept) for part, kept in zip(layers, self._kept(), strict=False)]
         hooks = [
             attention.register_forward_hook(lambda *_seen, kept=kept: kept.attended())
@@ -137,13 +135,9 @@ class DiskCache(Cache):
 
     def close(self) -> None:
         """Give the memory and the disk back."""
-        try:
-            if self.window:
-                self.window.close()
-        finally:
-            if self.file:
-                self.file.close()
-            self.layers = []
+        self.layers = []
+        if self.window:
+            self.window.close()
 
     def __enter__(self) -> DiskCache:
         return self

@@ -84,8 +84,7 @@ class MemoryLayer(KVLayer):  # type: ignore[no-untyped-call]
 
     def __init__(self, shape: KVShape, max_length: int, device: torch.device | str = "cpu") -> None:
         super().__init__(shape, max_length)
-        room = (2, shape.batch, shape.heads, max_length, shape.dimensions)
-        self.store = torch.empty(room, dtype=shape.dtype, device=device)
+        self.store = heads_of_a_layer(shape, max_length, device)
 
     def update(
         self, key_states: torch.Tensor, value_states: torch.Tensor, *args: Any, **kwargs: Any
@@ -107,6 +106,12 @@ class MemoryLayer(KVLayer):  # type: ignore[no-untyped-call]
         self.store[:, :, :, start : start + len(rows)] = rows.permute(1, 2, 3, 0, 4)
 
 
+def heads_of_a_layer(shape: KVShape, max_length: int, device: torch.device | str = "cpu") -> torch.Tensor:
+    """Memory for the keys and values of one layer, taken as it is filled: (2, batch, heads, t, dimensions)."""
+    room = (2, shape.batch, shape.heads, max_length, shape.dimensions)
+    return torch.empty(room, dtype=shape.dtype, device=device)
+
+
 class Window:
     """Keys and values of one layer of a file at a time, laid out as attention reads them fastest: head by head.
 
@@ -119,11 +124,6 @@ class Window:
         self._held, self._length = -1, 0  # the region whose first rows are here, and how many
         self._thread: ThreadPoolExecutor | None = None
         self._ahead: Future[None] | None = None
-
-    @staticmethod
-    def room(shape: KVShape, max_length: int) -> torch.Tensor:
-        """Memory for one layer, taken as it is filled: (2, batch, heads, t, dimensions)."""
-        return torch.empty((2, shape.batch, shape.heads, max_length, shape.dimensions), dtype=shape.dtype)
 
     def show(self, region: int, length: int) -> torch.Tensor:
         """The store with the first rows of a region in it."""
@@ -156,10 +156,13 @@ class Window:
         self._held = -1
 
     def close(self) -> None:
-        """End the thread."""
-        if self._thread:
-            self._thread.shutdown()
+        """End the thread, and give the room on the disk back."""
         self.layers = []
+        try:
+            if self._thread:
+                self._thread.shutdown()
+        finally:
+            self.file.close()
 
     def _read(self, region: int, length: int) -> None:
         """Rows to heads, by numpy: torch would wake its threads to copy, which compute meanwhile."""
@@ -182,7 +185,7 @@ class DiskLayer(KVLayer):  # type: ignore[no-untyped-call]
 
     def __init__(self, shape: KVShape, max_length: int, window: Window, region: int) -> None:
         super().__init__(shape, max_length)
-        self.window, self.file, self.region = window, window.file, region
+        self.window, self.region = window, region
 
     def update(
         self, key_states: torch.Tensor, value_states: torch.Tensor, *args: Any, **kwargs: Any
@@ -193,7 +196,7 @@ class DiskLayer(KVLayer):  # type: ignore[no-untyped-call]
         new = store[:, :, :, self.length : stop]
         new[0], new[1] = key_states, value_states
         store[:, :, :, stop:shown] = 0
-        self.file.write(self.region, self.length, _bytes(new.permute(3, 0, 1, 2, 4)))
+        self.window.file.write(self.region, self.length, _bytes(new.permute(3, 0, 1, 2, 4)))
         self.window.grown(stop)
         self.length = stop
         return store[0, :, :, :shown], store[1, :, :, :shown]
@@ -201,14 +204,13 @@ class DiskLayer(KVLayer):  # type: ignore[no-untyped-call]
     def read(self, start: int, stop: int) -> torch.Tensor:
         """Rows of some tokens, (t, 2, batch, heads, dimensions)."""
         self.window.wait()
-        return torch.frombuffer(self.file.read(self.region, start, stop), dtype=self.shape.dtype).view(
-            -1, *self.shape.row
-        )
+        data = self.window.file.read(self.region, start, stop)
+        return torch.frombuffer(data, dtype=self.shape.dtype).view(-1, *self.shape.row)
 
     def write(self, start: int, rows: torch.Tensor) -> None:
         """Put rows back where they were; `length` stays."""
         self.window.forget()
-        self.file.write(self.region, start, _bytes(rows))
+        self.window.file.write(self.region, start, _bytes(rows))
 
     def attended(self) -> None:
         """Read the next layer's ahead: nobody looks at these any more."""

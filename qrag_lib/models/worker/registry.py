@@ -88,16 +88,13 @@ def dismiss(folder: Path, note: place.Note, *, wait_s: float = 5.0) -> bool:
     return _let_go(folder, note.key, wait_s)
 
 
-def dismiss_idle(root: Path, model: Path) -> list[int]:
-    """End the idle workers below `root` that hold a model of a folder; their process numbers."""
+def dismiss_idle(root: Path, model: Path) -> None:
+    """End the idle workers below `root` that hold a model of a folder."""
     folder, held = place.found_folder(root), {str(path.resolve()) for path in (model, *model.glob("*.gguf"))}
-    if folder is None:
-        return []
-    holding = [each for each in inside(folder) if held & {each.note.arguments.get(name) for name in ("folder", "path")}]
-    idle = [each.note for each in holding if each.doing == "idle"]
-    for note in idle:
-        dismiss(folder, note)
-    return [note.pid for note in idle]
+    for worker in inside(folder) if folder else []:
+        named = {worker.note.arguments.get(name) for name in ("folder", "path")}
+        if folder and worker.doing == "idle" and held & named:
+            dismiss(folder, worker.note)
 
 
 def sweep(folder: Path) -> None:
