@@ -1,4 +1,7 @@
-"""`python -m benchmarks [ingest] [query] [memory] [retrieval] [--quick]`: measure, and write the report."""
+"""`python -m benchmarks [ingest] [query] [memory] [retrieval] [--quick]`: measure, and write the report.
+
+`python -m benchmarks natural` has options and a report of its own: `python -m benchmarks natural --help`.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from benchmarks import bench_ingest, bench_memory, bench_query, bench_retrieval, machine, report
+from benchmarks import bench_ingest, bench_memory, bench_natural, bench_query, bench_retrieval, machine, report
 from benchmarks.material import NoMaterial
 from benchmarks.processes import EQUAL, BenchmarkFailed
 
@@ -20,26 +23,34 @@ BENCHMARKS: dict[str, Callable[..., list[report.Result]]] = {
     "memory": bench_memory.run,
     "retrieval": bench_retrieval.run,
 }
+COMMANDS: dict[str, Callable[[Sequence[str]], None]] = {"natural": bench_natural.main}
 OFFLINE = {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "false"}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the benchmarks that were named, or all; 1 where one could not be run."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(BENCHMARKS)}; all where none is named")
-    parser.add_argument("--quick", action="store_true", help="minutes, not hours: whether it runs, no figures to quote")
-    options = parser.parse_args(arguments)
-    unknown = set(options.names) - set(BENCHMARKS)
-    if unknown:
-        parser.error(f"no benchmark {', '.join(sorted(unknown))}; there are {', '.join(BENCHMARKS)}")
+    written = list(sys.argv[1:] if arguments is None else arguments)
     os.environ.update(OFFLINE | EQUAL)
     try:
-        for name in options.names or BENCHMARKS:
-            _measure(name, quick=options.quick)
+        _run(written)
     except (BenchmarkFailed, NoMaterial) as error:
         print(error, file=sys.stderr)
         return 1
     return 0
+
+
+def _run(written: Sequence[str]) -> None:
+    if written and written[0] in COMMANDS:
+        return COMMANDS[written[0]](written[1:])
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(BENCHMARKS)}; all where none is named")
+    parser.add_argument("--quick", action="store_true", help="minutes, not hours: whether it runs, no figures to quote")
+    options = parser.parse_args(written)
+    unknown = set(options.names) - set(BENCHMARKS)
+    if unknown:
+        parser.error(f"no benchmark {', '.join(sorted(unknown))}; there are {', '.join(BENCHMARKS)}")
+    for name in options.names or BENCHMARKS:
+        _measure(name, quick=options.quick)
 
 
 def _measure(name: str, *, quick: bool) -> None:
