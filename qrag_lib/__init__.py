@@ -15,7 +15,7 @@ from qrag_lib.settings import quiet
 
 if TYPE_CHECKING:
     from qrag_lib.errors import QragError
-    from qrag_lib.magics import load_ipython_extension
+    from qrag_lib.magics import load_ipython_extension, unload_ipython_extension
     from qrag_lib.models.open_llm import open_llm
     from qrag_lib.settings import Settings, load_settings
     from qrag_lib.types import (
@@ -58,6 +58,7 @@ __all__ = [
     "load_ipython_extension",
     "load_settings",
     "open_llm",
+    "unload_ipython_extension",
 ]
 
 _HOMES = {
@@ -67,6 +68,7 @@ _HOMES = {
     "load_ipython_extension": "magics",
     "load_settings": "settings",
     "open_llm": "models.open_llm",
+    "unload_ipython_extension": "magics",
 }
 
 quiet()

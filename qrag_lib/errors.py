@@ -23,10 +23,13 @@
     └── RunFailed               a notebook stopped before its end
 
 The message says what failed, with the value and the limit; the hint, attached as a note,
-is the next thing to do.
+is the next thing to do. A notebook shows these two lines; `%tb` in the next cell shows the whole traceback.
 """
 
 from __future__ import annotations
+
+import sys
+import traceback
 
 
 class QragError(Exception):
@@ -42,6 +45,27 @@ class QragError(Exception):
         self.hint = hint
         if hint:
             self.add_note(f"→ {hint}")
+
+    def _render_traceback_(self) -> list[str]:
+        """What IPython shows: message and hint where the error was just raised, all of it where `%tb` asks later."""
+        if sys.exc_info()[1] is not self:
+            return _whole(self)
+        return [_one_line(self.message), *([f"→ {_one_line(self.hint)}"] if self.hint else [])]
+
+
+def _whole(error: QragError) -> list[str]:
+    """The traceback in the form that the shell is set to (`%xmode`)."""
+    from IPython import get_ipython
+
+    if (shell := get_ipython()) is None:
+        return traceback.format_exception(error)
+    lines: list[str] = shell.InteractiveTB.structured_traceback(type(error), error, error.__traceback__)
+    return lines
+
+
+def _one_line(text: str) -> str:
+    """The text with every character that a screen would obey as an escape."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
 class SettingsError(QragError):
