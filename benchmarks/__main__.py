@@ -1,6 +1,6 @@
 """`python -m benchmarks [ingest] [query] [memory] [retrieval] [--quick]`: measure, and write the report.
 
-`python -m benchmarks natural` has options and a report of its own: `python -m benchmarks natural --help`.
+`python -m benchmarks natural` and `python -m benchmarks faults` have options and a report of their own: see `--help`.
 """
 
 from __future__ import annotations
@@ -13,7 +13,16 @@ from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from benchmarks import bench_ingest, bench_memory, bench_natural, bench_query, bench_retrieval, machine, report
+from benchmarks import (
+    bench_faults,
+    bench_ingest,
+    bench_memory,
+    bench_natural,
+    bench_query,
+    bench_retrieval,
+    machine,
+    report,
+)
 from benchmarks.material import NoMaterial
 from benchmarks.processes import EQUAL, BenchmarkFailed
 
@@ -23,7 +32,7 @@ BENCHMARKS: dict[str, Callable[..., list[report.Result]]] = {
     "memory": bench_memory.run,
     "retrieval": bench_retrieval.run,
 }
-COMMANDS: dict[str, Callable[[Sequence[str]], None]] = {"natural": bench_natural.main}
+COMMANDS: dict[str, Callable[[Sequence[str]], None]] = {"natural": bench_natural.main, "faults": bench_faults.main}
 OFFLINE = {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "false"}
 
 

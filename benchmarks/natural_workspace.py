@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from benchmarks.machine import ROOT
-from benchmarks.natural_counts import Piece, Shown
+from benchmarks.natural_counts import Outcome, Piece, Shown
 from benchmarks.natural_sets import document_names, document_path
 
 if TYPE_CHECKING:
@@ -90,16 +90,21 @@ def shown(answer: Answer, hits: Hits, names: Mapping[str, str], seconds: float =
     """The texts that a person sees."""
     every = [(each.document_id, text) for each in answer.citations for text in (each.quote, each.passage)]
     return Shown(
-        outcome="nothing" if answer.refused else "sure",
+        outcome=outcome(answer),
         confidence=answer.confidence,
-        first=tuple(Piece(names[id], text) for id, text in _first(answer)),
+        first=tuple(Piece(names[id], text) for id, text in first_quotes(answer)),
         every=tuple(Piece(names[id], text) for id, text in every),
         found=tuple(_passages(hits, names)),
         seconds=seconds,
     )
 
 
-def _first(answer: Answer) -> Iterator[tuple[str, str]]:
+def outcome(answer: Answer) -> Outcome:
+    """How it is given."""
+    return "nothing" if answer.refused else "sure"
+
+
+def first_quotes(answer: Answer) -> Iterator[tuple[str, str]]:
     """The first sentence of the answer as it is written, and as it is quoted; else the quote marked first."""
     first = answer.sentences[0] if answer.sentences else None
     for each in answer.citations:
