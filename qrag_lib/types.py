@@ -168,7 +168,8 @@ class Citation:
     """Where a sentence of an answer stands: `document.text[start:end] == quote`.
 
     number: as printed in the answer, from 1. passage: the text around the quote, which
-    begins at character `passage_start` of the document.
+    begins at character `passage_start` of the document. answer: span in the document, inside the
+    quote, of the very words that answer, where they are known.
     """
 
     number: int
@@ -182,6 +183,7 @@ class Citation:
     headings: tuple[str, ...] = ()
     passage: str = ""
     passage_start: int = 0
+    answer: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,10 +215,16 @@ class Writing:
     counted: bool = True
 
 
+Outcome = Literal["sure", "unsure", "nothing"]
+
+
 @dataclass(frozen=True)
 class Answer:
-    """An answer whose every quote can be checked, or a refusal, whose citations are what comes nearest.
+    """An answer whose every quote can be checked, or what comes nearest to one.
 
+    outcome: "sure", the sentences answer; "unsure", the citations may: the best passages of the search,
+    the likeliest sentence of each as its quote; "nothing", they are only what is nearest.
+    refused: True unless it is sure; there are no sentences then.
     confidence: estimated probability that the documents answer the question, 0 to 1.
     generator: who wrote it; "extractive" means that no language model did.
     writing: what a language model spent on it, were it refused afterwards. draft: all that the model
@@ -227,7 +235,8 @@ class Answer:
     sentences: tuple[Sentence, ...]
     citations: tuple[Citation, ...]
     language: str = "und"
-    refused: bool = False
+    outcome: Outcome = "sure"
+    refused: bool = field(init=False)
     confidence: float = 0.0
     generator: str = "extractive"
     note: str = ""
@@ -235,6 +244,9 @@ class Answer:
     writing: Writing | None = None
     draft: str = ""
     failure: str = ""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "refused", self.outcome != "sure")
 
     @property
     def text(self) -> str:

@@ -31,7 +31,7 @@ def search(text: str) -> Hits:
 def ask(text: str) -> Answer:
     """What SAID says, quoted; a refusal otherwise."""
     if text not in SAID:
-        return Answer(text, (), (), refused=True)
+        return Answer(text, (), (), outcome="nothing")
     said = SAID[text]
     quote = Citation(1, "a", "a.md", 0, len(said), said, 1.0, passage=said)
     return Answer(text, (Sentence(said, (1,)),), (quote,))
@@ -94,7 +94,7 @@ def test_an_answerer_that_fails_has_answered_nothing() -> None:
 
 
 def test_a_refusal_of_an_answerable_question_costs_its_score() -> None:
-    report = evaluate(QUESTIONS, search, lambda text: Answer(text, (), (), refused=True))
+    report = evaluate(QUESTIONS, search, lambda text: Answer(text, (), (), outcome="nothing"))
     assert report.scores["answered"].mean == report.scores["token_f1"].mean == 0.0
     assert report.refusal == (pytest.approx(1 / 3), 1.0)
     assert "quote_support" not in report.scores

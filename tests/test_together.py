@@ -101,7 +101,7 @@ def test_a_group_that_cannot_be_asked_is_asked_one_by_one() -> None:
         asked.append(len(questions))
         if "bad" in questions:
             raise GenerationFailed("no")
-        return [Answer(each, (), (), refused=True) for each in questions]
+        return [Answer(each, (), (), outcome="nothing") for each in questions]
 
     ahead = Ahead(["a", "bad", "c"], ask_many)
     assert ahead("a").question == "a"

@@ -19,7 +19,7 @@ def answer(text: str = QUOTE, question: str = "Quem assina?", name: str = "contr
 
 
 def refusal(question: str = "What is a prime number?", note: str = "") -> t.Answer:
-    return t.Answer(question, (), (citation(),), "en", refused=True, confidence=0.07, note=note)
+    return t.Answer(question, (), (citation(),), "en", outcome="nothing", confidence=0.07, note=note)
 
 
 def hits(text: str = PASSAGE, name: str = "contrato.pdf") -> t.Hits:

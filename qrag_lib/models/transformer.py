@@ -14,6 +14,7 @@ import numpy as np
 from qrag_lib.errors import ModelError
 from qrag_lib.i18n import _
 from qrag_lib.models.checkpoint import MINILM, check_weights, find_model
+from qrag_lib.models.e5_file import E5, check_e5, find_e5, read_e5
 from qrag_lib.models.precision import calm_threads, choose_device, choose_dtype
 from qrag_lib.models.recipe import Recipe, pool, read_recipe
 
@@ -83,6 +84,8 @@ def load_transformer(
     address: str, precision: str = "auto", *, download: bool = False, cache_folder: str | None = None
 ) -> Transformer:
     """The model at the address, checked, in memory. Raises ModelError where it cannot be used."""
+    if address == E5:
+        return _load_e5(precision)
     folder = find_model(address, download=download, cache_folder=cache_folder)
     recipe = read_recipe(folder)
     digest = check_weights(address, recipe.transformer)
@@ -104,6 +107,28 @@ def load_transformer(
         max_tokens=min(recipe.max_tokens or _DEFAULT_MAX_TOKENS, _positions(network.config)),
         n_special=backend.num_special_tokens_to_add(False),
         pad_id=tokenizer.pad_token_id or 0,
+    )
+
+
+def _load_e5(precision: str) -> Transformer:
+    from qrag_lib.models import e5
+
+    path = find_e5()
+    digest = check_e5(path)
+    calm_threads()
+    device = choose_device()
+    file = read_e5(path)
+    tokenizer = e5.build_tokenizer(file)
+    return Transformer(
+        e5.build_network(file, choose_dtype(precision, device)).to(device),
+        tokenizer,
+        Recipe(path.parent, "mean", e5.MAX_TOKENS, e5.QUERY, e5.PASSAGE),
+        label=E5,
+        digest=digest,
+        dimensions=file.shape.hidden,
+        max_tokens=e5.MAX_TOKENS,
+        n_special=tokenizer.num_special_tokens_to_add(False),
+        pad_id=file.pad,
     )
 
 

@@ -17,7 +17,7 @@ from qrag_lib.rag.asking import Question
 from qrag_lib.rag.confidence import THRESHOLD, confidence
 from qrag_lib.rag.evidence import GAP, Array, Candidate, candidates, features, score
 from qrag_lib.rag.outline import places
-from qrag_lib.types import Answer, Citation, Document, Hits, Sentence
+from qrag_lib.types import Answer, Chunk, Citation, Document, Hit, Hits, Outcome, Sentence
 
 LONGEST_QUESTION: Final = 2_000  # characters
 EMBEDDED: Final = 40  # sentences that the embedder reads for a question
@@ -25,6 +25,8 @@ READ: Final = 120  # word pieces of a sentence that the embedder reads
 MARGIN: Final = 1.5  # how far below the best (log odds) a supporting sentence may score
 JOINED: Final = 2.0  # how far below the best (log odds) a neighbour of it may score and be quoted with it
 ALIKE: Final = 0.5  # share of common terms from which a sentence says nothing new
+OPENED: Final = 3  # passages that are shown where nothing is sure
+NEAR: Final = 0.05  # confidence below which even the nearest passages are no answer
 AROUND: Final = 600  # characters of the passage shown around a quote
 
 
@@ -52,7 +54,7 @@ def ask(
     max_sentences: int = 3,
     threshold: float | None = None,
 ) -> Answer:
-    """The sentences of the hits that answer the question, best first, or a refusal that cites what comes nearest.
+    """The sentences of the hits that answer the question, best first, or the passages that come nearest.
 
     texts: the stored text of a document by its id. embedding: without it sentences are compared by
     their words only. threshold: the confidence below which it refuses; the default was measured in
@@ -63,17 +65,19 @@ def ask(
     language = hits.language if hits.language in ("pt", "en") else detect(asked)
     evidence = weigh(Question(asked, language), hits, texts, embedding)
     sure = evidence.confidence >= (THRESHOLD if threshold is None else threshold)
-    chosen = choose(evidence, max_sentences) if evidence.candidates else []
+    chosen = choose(evidence, max_sentences) if sure and evidence.candidates else []
     sentences, citations = _written(evidence, chosen, texts)
-    if not sure:
-        sentences = ()  # the citations stay: what comes nearest, for the reader to judge
+    outcome: Outcome = "sure"
+    if not sentences:
+        citations = open_passages(evidence, hits.hits, texts)
+        outcome = "unsure" if citations and evidence.confidence >= NEAR else "nothing"
     seconds = {**hits.seconds, "answer": time.perf_counter() - started}
     return Answer(
         question=asked,
         sentences=sentences,
         citations=citations,
         language=language,
-        refused=not sentences,
+        outcome=outcome,
         confidence=evidence.confidence,
         note=_written_by() if sentences else _refusal(evidence),
         seconds=seconds,
@@ -215,6 +219,29 @@ def cite(group: Sequence[Candidate], number: int, score: float, texts: Callable[
         passage=text[left:right],
         passage_start=left,
     )
+
+
+def open_passages(evidence: Evidence, hits: Sequence[Hit], texts: Callable[[str], str]) -> tuple[Citation, ...]:
+    """The best passages of the search, each whole, with its likeliest sentence as the quote; OPENED at most."""
+    likeliest: dict[str, Candidate] = {}
+    for i in evidence.order:
+        likeliest.setdefault(evidence.candidates[i].hit.chunk.id, evidence.candidates[i])
+    scores = {id(c): float(s) for c, s in zip(evidence.candidates, evidence.scores, strict=True)}
+    opened: list[Citation] = []
+    for hit in hits:
+        best = likeliest.get(hit.chunk.id)
+        relative = float(np.exp(scores[id(best)] - evidence.scores.max())) if best else 0.0
+        citation = best and cite([best], len(opened) + 1, evidence.confidence * relative, texts)
+        if citation and len(opened) < OPENED:
+            opened.append(_widened(citation, hit.chunk, texts(citation.document_id)))
+    return tuple(opened)
+
+
+def _widened(citation: Citation, chunk: Chunk, text: str) -> Citation:
+    """The citation with the whole of its passage."""
+    start = min(citation.passage_start, chunk.start)
+    end = max(citation.passage_start + len(citation.passage), chunk.end)
+    return replace(citation, passage=text[start:end], passage_start=start)
 
 
 def passage_around(text: str, start: int, end: int) -> tuple[int, int]:

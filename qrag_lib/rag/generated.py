@@ -154,7 +154,7 @@ def _checked(
             len(written),
         )
         return _refused(mine, note.format(model=name, n=len(written)) + without)
-    return replace(mine, sentences=spoken_for, citations=citations, refused=False, note=without.strip())
+    return replace(mine, sentences=spoken_for, citations=citations, outcome="sure", note=without.strip())
 
 
 def _aligned(
@@ -189,7 +189,7 @@ def _cited(
 def _refused(answer: Answer, why: str) -> Answer:
     """A refusal whose citations are the quotes that the extractive answer would give: what comes nearest."""
     hint = _("See what is nearest with search, or why a document was not found with explain.")
-    return replace(answer, sentences=(), refused=True, note=f"{why} {hint}")
+    return replace(answer, sentences=(), outcome="unsure" if answer.citations else "nothing", note=f"{why} {hint}")
 
 
 def _instead(quoted: Answer, name: str, draft: Draft) -> Answer:
