@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import shlex
-import shutil
 import sys
 import time
 from collections.abc import Iterable, Iterator
@@ -21,6 +20,7 @@ from qrag_lib.errors import RunFailed, SourceError, WorkspaceError
 from qrag_lib.i18n import _
 from qrag_lib.progress import Progress
 from qrag_lib.rag.documents.packages import ADDRESS
+from qrag_lib.reached import command
 from qrag_lib.settings import Settings
 from qrag_lib.types import Answer, Refusal
 from qrag_lib.workspace import CATALOG, Workspace
@@ -60,7 +60,7 @@ class Demo:
             f"  {show.line(self.notebook)}",
             "",
             _("Try next:"),
-            *(f"  {command}" for command in self.commands),
+            *(f"  {each}" for each in self.commands),
         ]
         return rule.join([*(str(answer).rstrip() for answer in self.answers), "\n".join(end)])
 
@@ -107,13 +107,11 @@ def check(settings: Settings) -> None:
 
 def commands(settings: Settings) -> Iterator[str]:
     """What can be typed next, as it must be typed here."""
-    if not shutil.which("qrag"):
-        yield "source " + shlex.quote(str(Path(sys.prefix, "bin", "activate")))
     default = settings.workspace == Settings.workspace
     where = "" if default else f" -w {shlex.quote(str(settings.workspace))}"
-    yield f'qrag ask "{NEXT}"{where}'
-    yield f"qrag documents{where}"
-    yield f"qrag status{where}"
+    yield f'{command()} ask "{NEXT}"{where}'
+    yield f"{command()} documents{where}"
+    yield f"{command()} status{where}"
     yield "make lab"
 
 

@@ -10,6 +10,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args, get_type_hints
 
+from qrag_lib import suggest
 from qrag_lib.errors import SettingsError
 from qrag_lib.i18n import N_, _
 
@@ -251,9 +252,15 @@ def _file(path: Path) -> Iterator[Origin]:
 
 
 def _check_name(origin: Origin) -> None:
-    if origin.name not in known():
-        message = _("{place} is not a setting").format(place=origin.place)
-        raise SettingsError(message, hint=_("the settings are: {names}").format(names=", ".join(known())))
+    if origin.name in known():
+        return
+    written = origin.place.rpartition(": ")[2]
+    names = [PREFIX + name.upper() for name in known()] if written.startswith(PREFIX) else known()
+    if meant := suggest.meant(written, names):
+        hint = f"{meant} {_('qrag settings --markdown lists them all')}"
+    else:
+        hint = _("the settings are: {names}").format(names=", ".join(known()))
+    raise SettingsError(_("{place} is not a setting").format(place=origin.place), hint=hint)
 
 
 @lru_cache(maxsize=1)

@@ -188,7 +188,8 @@ class Workspace:
         nothing is answered. llm: a language model that writes the answer from the passages: an address
         such as offload:FOLDER, or any LlamaIndex LLM; without one, no model writes anything. Its
         sentences are compared with the documents, cited or marked as unsupported; where it fails, the
-        quotes answer in its place, and say so. on_text: is told each piece as the model writes it; a
+        quotes answer in its place, and say so. Raises NotFound or SettingsError for an address that names
+        nothing on this disk or is none. on_text: is told each piece as the model writes it; a
         notebook or terminal shows them of itself.
         """
         return self._answerer.ask(question, k, filters, self._threshold(threshold), llm, on_text)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sysconfig
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,6 +20,9 @@ pytest_plugins = ["worker_kernel"]
 MAY_SKIP = ("root may", "not a git checkout", "needs a GPU", "needs Windows", "needs macOS", "needs llama-cpp-python")
 DATA = Path(os.environ.get("QRAG_TEST_DATA", Path(__file__).parents[2] / "shared" / "data"))
 
+
+# The program calls itself as it is reached here; in tests the shell finds it by its name.
+os.environ["PATH"] = sysconfig.get_path("scripts") + os.pathsep + os.environ.get("PATH", "")
 
 # A shell starts what it puts in the background deaf to Ctrl-C; the tests that press it must hear it.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:

@@ -17,6 +17,7 @@ from stub_openai import StubOpenAI, stub_openai
 
 from qrag_lib.cli import main
 from qrag_lib.cli.exits import Exit
+from qrag_lib.errors import NotFound
 from qrag_lib.models.llm import QragLLM
 from qrag_lib.types import Answer
 from qrag_lib.workspace import Workspace
@@ -71,6 +72,28 @@ def test_a_server_that_breaks_off_is_stated_and_the_quotes_answer(
 def test_an_address_of_no_kind_is_a_mistake_in_the_command(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
     code, said = told(place, capsys, "--model", "gpt")
     assert (code, said["error"]) == (Exit.USAGE, "SettingsError")
+
+
+@pytest.mark.parametrize("address", ["offload:/nonexistent", "gguf:/nonexistent.gguf", "offload:no-one/no-model"])
+def test_an_address_that_names_nothing_is_an_error_and_no_quotes(
+    address: str, place: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code, said = told(place, capsys, "--model", address)
+    assert (code, said["error"], "sentences" in said) == (Exit.NOT_FOUND, "NotFound", False)
+    assert said["hint"]
+    with Workspace.open(place, read_only=True) as workspace, pytest.raises(NotFound):
+        workspace.ask(QUESTION, llm=address)
+
+
+def test_a_kind_nearly_right_is_guessed(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    code, said = told(place, capsys, "--model", "ofload:/models/x")
+    assert code == Exit.USAGE and said["hint"].startswith("did you mean offload:? an address begins with one of")
+
+
+def test_a_server_that_is_down_is_stated_and_the_quotes_answer(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    code, said = told(place, capsys, "--model", "openai:http://127.0.0.1:9/v1", "--threshold", "0")
+    assert (code, said["generator"]) == (Exit.DONE, "extractive")
+    assert said["failure"] and said["failure"] in said["note"]
 
 
 def test_auto_that_comes_to_no_model_says_why_the_quotes_answer(

@@ -203,6 +203,8 @@ def test_the_traceback_is_shown_on_demand(tmp_path: Path, capsys: pytest.Capture
         (["ask", "q", "-k"], "qrag: -k needs a value"),
         (["search", "q", "--mode", "magic"], "qrag: --mode cannot be magic; choose from"),
         (["search", "q", "--filter", "x"], "qrag: x is not a condition such as"),
+        (["ask", "q", "--threshold", "7"], "qrag: the threshold is 7; it must be from 0 to 1"),
+        (["ask", "--json"], "qrag: missing: question"),
     ],
 )
 def test_a_mistake_in_the_command_is_one_line(
@@ -213,6 +215,51 @@ def test_a_mistake_in_the_command_is_one_line(
     err = capsys.readouterr().err
     assert left.value.code == Exit.USAGE
     assert err.startswith(message) and err.count("\n") == 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "hint"),
+    [
+        (["aks", "why?"], "→ did you mean ask? qrag --help"),
+        (["ask", "--treshold", "0.3", "why?"], "→ did you mean --threshold? qrag ask --help"),
+        (["ask", "why?", "--modle=auto:"], "→ did you mean --model? qrag ask --help"),
+        (["model", "plam"], "→ did you mean plan? qrag model --help"),
+        (["search", "q", "--mode", "hibrid"], "→ did you mean hybrid? qrag search --help"),
+        (["ask", "q", "--zzz"], "→ qrag ask --help"),
+    ],
+)
+def test_a_name_nearly_right_is_guessed(arguments: list[str], hint: str) -> None:
+    done = command(*arguments)
+    assert done.returncode == Exit.USAGE
+    assert done.stderr.splitlines()[1].startswith(hint)
+
+
+@pytest.mark.parametrize("arguments", [[], ["--json"], ["model"]])
+def test_without_a_verb_the_help_is_printed(arguments: list[str]) -> None:
+    done = command(*arguments)
+    assert (done.returncode, done.stderr) == (Exit.DONE, "")
+    assert "usage: qrag " in done.stdout and "\ncommands:\n" in done.stdout
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["ask", "Quem", "assina", "os", "diplomas?", "-k", "12"],
+        ["ask", "-k", "12", "Quem", "assina", "os", "diplomas?"],
+        ["ask", "Quem", "assina", "-k", "12", "os", "diplomas?"],
+    ],
+)
+def test_a_question_needs_no_quotes(arguments: list[str], place: Path) -> None:
+    done = command(*arguments, "--json", "-w", str(place / "ws"))
+    assert done.returncode == Exit.DONE
+    answer = json.loads(done.stdout)
+    assert (answer["question"], "reitor" in answer["sentences"][0]["text"]) == ("Quem assina os diplomas?", True)
+
+
+def test_words_that_look_like_options_stand_behind_two_dashes(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    code = main(["search", "-w", str(place / "ws"), "--json", "o", "que", "faz", "--", "--mode", "-x", "diplomas"])
+    hits = json.loads(capsys.readouterr().out)
+    assert (code, hits["question"]) == (Exit.DONE, "o que faz --mode -x diplomas")
 
 
 def test_a_bad_setting_is_a_usage_error(place: Path, capsys: pytest.CaptureFixture[str], monkeypatch: Any) -> None:

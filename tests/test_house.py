@@ -27,8 +27,8 @@ PACKAGE = ROOT / "qrag_lib"
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
 
 LAYERS = (
-    {"errors", "durable"},
-    {"language", "types", "settings", "show", "i18n", "progress"},
+    {"errors", "durable", "reached"},
+    {"language", "types", "settings", "show", "i18n", "progress", "suggest"},
     {"models", "tracking"},
     {"rag", "prompts"},
     {"agents", "workflows", "analytics", "system"},

@@ -122,6 +122,26 @@ def test_an_unknown_name_in_the_file_lists_the_known_ones(folder: Path) -> None:
     assert "top_k" in str(caught.value.hint)
 
 
+@pytest.mark.parametrize(
+    ("variable", "guess"),
+    [("QRAG_EMBEDING_MODEL", "QRAG_EMBEDDING_MODEL"), ("QRAG_WORKER_IDLE", "QRAG_WORKER_IDLE_S")],
+)
+def test_a_variable_nearly_right_is_guessed(
+    variable: str, guess: str, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(variable, "3")
+    with pytest.raises(SettingsError, match=f"{variable} is not a setting") as caught:
+        load_settings()
+    assert str(caught.value.hint).startswith(f"did you mean {guess}? qrag settings --markdown ")
+
+
+def test_a_name_like_no_other_lists_the_settings(folder: Path) -> None:
+    written(folder, "zzz = 3\n")
+    with pytest.raises(SettingsError) as caught:
+        load_settings()
+    assert str(caught.value.hint).startswith("the settings are: workspace, embedding_model, ")
+
+
 @pytest.mark.parametrize("place", ["environment", "dotenv"])
 def test_an_unknown_variable_of_ours_is_an_error(place: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     if place == "environment":

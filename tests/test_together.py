@@ -10,7 +10,7 @@ from scripted_llm import ScriptedEngine, ScriptedLLM
 from small_corpus import small_workspace
 from tiny_llm import make_tiny_llm
 
-from qrag_lib.errors import GenerationFailed
+from qrag_lib.errors import GenerationFailed, NotFound
 from qrag_lib.models.generation import Generation, Sampling
 from qrag_lib.rag.question_sets import Question, QuestionSet
 from qrag_lib.rag.together import BATCH, Ahead
@@ -67,9 +67,15 @@ def test_a_model_without_batches_is_asked_one_by_one() -> None:
     assert [a.question for a in small_workspace().ask_many(QUESTIONS, llm=llm)] == QUESTIONS
 
 
-def test_where_the_model_cannot_be_opened_each_answer_says_so() -> None:
-    answers = small_workspace().ask_many(QUESTIONS, llm="offload:/nowhere")
-    assert all("/nowhere" in answer.failure and answer.citations for answer in answers)
+def test_where_the_model_cannot_be_opened_each_answer_says_so(tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text("{}")
+    answers = small_workspace().ask_many(QUESTIONS, llm=f"offload:{tmp_path}")
+    assert all(answer.failure and answer.citations for answer in answers)
+
+
+def test_an_address_that_names_nothing_is_an_error() -> None:
+    with pytest.raises(NotFound, match="no language model at /nowhere"):
+        small_workspace().ask_many(QUESTIONS, llm="offload:/nowhere")
 
 
 def test_without_a_model_the_quotes_answer() -> None:

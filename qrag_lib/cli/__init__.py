@@ -3,6 +3,7 @@
 ::
 
     arguments    what may be written on the command line
+    parser       how it is taken apart, and mistakes in it told
     exits        what the exit codes mean
     verbs        a function a verb: opens the workspace, calls its method, returns the value
     printing     the value on standard output, errors and progress on standard error

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
-from argparse import SUPPRESS, Action, ArgumentParser, ArgumentTypeError, Namespace, RawDescriptionHelpFormatter
-from collections.abc import Iterable, Sequence
-from typing import Any, NoReturn
+from argparse import SUPPRESS, ArgumentParser, ArgumentTypeError, Namespace
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import Any
 
 from qrag_lib.cli import model
-from qrag_lib.cli.exits import Exit, listed
+from qrag_lib.cli.exits import listed
+from qrag_lib.cli.parser import Parser
 from qrag_lib.i18n import _
 from qrag_lib.show import line
 from qrag_lib.types import Filter, Operator, Value
@@ -29,8 +31,16 @@ _CONDITION = re.compile(r"\s*([^!<>=~\s]+)\s*(!=|>=|<=|==|=|>|<|~)\s*(.*?)\s*", 
 
 
 def parse(arguments: Sequence[str]) -> Namespace:
-    """The options, each with a value; leaves with exit code 2 where they cannot be used."""
+    """The options, each with a value; leaves with exit code 2 where they cannot be used.
+
+    A question is its words joined. Without a verb the help is printed, and the exit code is 0.
+    """
     given = vars(_parser().parse_args(arguments))
+    verb = [given["verb"]] if given["verb"] else []
+    if not verb or given.get("model_verb", "") is None:
+        _parser().parse_args([*verb, "--help"])
+    if "question" in given:
+        given["question"] = " ".join(given["question"])
     defaults = {"workspace": None, "json": False, "debug": False, "lang": None}
     return Namespace(**{**defaults, **given})
 
@@ -41,7 +51,7 @@ def language_of(arguments: Sequence[str]) -> str | None:
     >>> language_of(["ask", "--lang", "pt_BR", "why?"])
     'pt_BR'
     """
-    for name, value in zip(arguments, [*arguments[1:], ""], strict=True):
+    for name, value in pairwise([*arguments, ""]):
         if name == "--lang":
             return value
         if name.startswith("--lang="):
@@ -64,6 +74,13 @@ def condition(text: str) -> Filter:
     return Filter(key, _OPERATORS[operator], value if key in _TEXT_KEYS else _value(value))
 
 
+def _share(text: str) -> float:
+    number = float(text)
+    if not 0 <= number <= 1:
+        raise ArgumentTypeError(_("the threshold is {text}; it must be from 0 to 1").format(text=line(text)))
+    return number
+
+
 def _value(text: str) -> Value:
     for kind in (int, float):
         try:
@@ -73,53 +90,11 @@ def _value(text: str) -> Value:
     return {"true": True, "false": False}.get(text.lower(), text)
 
 
-class _Formatter(RawDescriptionHelpFormatter):
-    def __init__(self, prog: str) -> None:
-        super().__init__(prog, max_help_position=26, width=80)
-
-    def add_usage(self, usage: Any, actions: Iterable[Any], groups: Iterable[Any], prefix: str | None = None) -> None:
-        super().add_usage(usage, actions, groups, _("usage: ") if prefix is None else prefix)
-
-    def _format_action(self, action: Action) -> str:
-        text = super()._format_action(action)
-        # the commands stand under their title; the word "command" above them says nothing
-        return text.split("\n", 1)[1] if action.dest in ("verb", "model_verb") else text
-
-
-class _Parser(ArgumentParser):
-    """Speaks the interface language; a mistake is one line, a hint, and exit code 2."""
-
-    def __init__(self, **options: Any) -> None:
-        super().__init__(formatter_class=_Formatter, add_help=False, allow_abbrev=False, **options)
-        self._positionals.title, self._optionals.title = _("arguments"), _("options")
-        self.add_argument("-h", "--help", action="help", help=_("show this help"))
-
-    def error(self, message: str) -> NoReturn:
-        hint = _("{command} --help lists what can be written").format(command=self.prog)
-        self.exit(Exit.USAGE, f"qrag: {line(_said(message))}\n→ {hint}\n")
-
-
-def _said(message: str) -> str:
-    patterns = (
-        (r"the following arguments are required: (.+)", _("missing: {0}")),
-        (r"unrecognized arguments: (.+)", _("not known: {0}")),
-        (r"argument (?!-)\S+: invalid choice: '(.+?)' \(choose from (.+)\)", _("there is no command {0}")),
-        (r"argument (.+): invalid choice: '(.+?)' \(choose from (.+)\)", _("{0} cannot be {1}; choose from {2}")),
-        (r"argument (.+): expected .*argument.*", _("{0} needs a value")),
-        (r"argument (.+): invalid \S+ value: .+", _("{0} needs a number")),
-        (r"argument \S+: (.+year>=2020.+)", "{0}"),
-    )
-    for pattern, said in patterns:
-        if match := re.fullmatch(pattern, message, re.DOTALL):
-            return said.format(*match.groups())
-    return message
-
-
 def _parser() -> ArgumentParser:
-    parser = _Parser(prog="qrag", description=_("Ask questions of your own documents; every quote can be checked."))
+    parser = Parser(prog="qrag", description=_("Ask questions of your own documents; every quote can be checked."))
     parser.add_argument("--version", action="version", version=_version(), help=_("show the version"))
     _common(parser)
-    verbs = parser.add_subparsers(dest="verb", prog="qrag", metavar=_("command"), required=True, title=_("commands"))
+    verbs = parser.add_subparsers(dest="verb", prog="qrag", metavar=_("command"), title=_("commands"))
     for add in (_add_sources, _add_questions, _add_documents, _add_upkeep):
         add(verbs)
     model.add(verbs, _verb)
@@ -144,8 +119,8 @@ def _common(parser: ArgumentParser) -> None:
     add("--debug", action="store_true", default=SUPPRESS, help=_("show the traceback of an error"))
 
 
-def _verb(verbs: Any, name: str, help: str) -> ArgumentParser:
-    parser: ArgumentParser = verbs.add_parser(name, help=help, description=help[0].upper() + help[1:] + ".")
+def _verb(verbs: Any, name: str, help: str) -> Parser:
+    parser: Parser = verbs.add_parser(name, help=help, description=help[0].upper() + help[1:] + ".")
     _common(parser)
     return parser
 
@@ -162,15 +137,15 @@ def _add_sources(verbs: Any) -> None:
 
 def _add_questions(verbs: Any) -> None:
     search = _verb(verbs, "search", _("find the passages that fit a question"))
-    search.add_argument("question", help=_("the question"))
+    search.add_question(_("the question; its words need no quotes"))
     search.add_argument("--mode", choices=MODES, default="hybrid", help=_("how passages are ranked (default: hybrid)"))
     ask = _verb(verbs, "ask", _("answer a question in quotes from the documents, or say that they do not hold it"))
-    ask.add_argument("question", help=_("the question"))
-    ask.add_argument("--threshold", type=float, metavar="P", help=_("refuse below this confidence, 0 to 1"))
+    ask.add_question(_("the question; its words need no quotes"))
+    ask.add_argument("--threshold", type=_share, metavar="P", help=_("refuse below this confidence, 0 to 1"))
     model = _("let a model write it from the passages: offload:FOLDER, gguf:FILE, openai:URL, auto:")
     ask.add_argument("--model", metavar=_("ADDRESS"), help=model)
     explain = _verb(verbs, "explain", _("say where a passage that should have been found was lost"))
-    explain.add_argument("question", help=_("the question"))
+    explain.add_question(_("the question; its words need no quotes"))
     explain.add_argument("--document", metavar=_("NAME"), help=_("the document that should have been found"))
     explain.add_argument("--phrase", metavar=_("TEXT"), help=_("words that should have been found"))
     for parser in (search, ask, explain):

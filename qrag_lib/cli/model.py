@@ -16,7 +16,7 @@ NewVerb = Callable[[Any, str, str], ArgumentParser]  # arguments._verb: (verbs, 
 def add(verbs: Any, verb: NewVerb) -> None:
     """Add `model` and the verbs below it to the command line."""
     model = verb(verbs, "model", _("plan, fetch, check and clean language models"))
-    below = model.add_subparsers(dest="model_verb", metavar=_("command"), required=True, title=_("commands"))
+    below = model.add_subparsers(dest="model_verb", metavar=_("command"), title=_("commands"))
     _add_plan(below, verb)
     hub.add(below, verb)
     _add_quantize(below, verb)

@@ -6,6 +6,8 @@ import gettext as _gettext
 from functools import lru_cache
 from pathlib import Path
 
+from qrag_lib.reached import as_reached
+
 LANGUAGES = ("en", "pt_BR")
 
 
@@ -16,17 +18,17 @@ def catalogue(language: str) -> _gettext.NullTranslations:
 
 
 def _(message: str) -> str:
-    """The message in the interface language (`QRAG_LANG`, else the locale)."""
+    """The message in the interface language (`QRAG_LANG`, else the locale); its commands as they are typed here."""
     from qrag_lib.settings import interface_language
 
-    return catalogue(interface_language()).gettext(message)
+    return as_reached(catalogue(interface_language()).gettext(message))
 
 
 def ngettext(singular: str, plural: str, n: int) -> str:
     """The form of the message for `n` things, in the interface language."""
     from qrag_lib.settings import interface_language
 
-    return catalogue(interface_language()).ngettext(singular, plural, n)
+    return as_reached(catalogue(interface_language()).ngettext(singular, plural, n))
 
 
 def N_(message: str) -> str:

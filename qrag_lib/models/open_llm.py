@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from qrag_lib import suggest
 from qrag_lib.errors import SettingsError
 from qrag_lib.i18n import _
 from qrag_lib.models.generation import Engine, Sampling
@@ -46,14 +47,23 @@ def resolved(address: str, settings: Settings) -> tuple[str, str]:
     return choose_address(settings)
 
 
+def check_address(address: str, settings: Settings) -> None:
+    """Raise SettingsError for an address of no known kind, NotFound for one that names nothing on this disk.
+
+    Whether the model can be loaded, or a server answers, is not looked at.
+    """
+    from qrag_lib.models.choose import find_model_files
+
+    kind, place = _parts(address)
+    if kind == "auto" and settings.model_path:
+        find_model_files(str(settings.model_path), settings)
+    elif kind in ("offload", "gguf"):
+        find_model_files(place or str(settings.model_path or ""), settings)
+
+
 def open_engine(address: str, settings: Settings) -> Engine:
     """What `open_llm` opens, without LlamaIndex around it."""
-    kind, colon, place = address.partition(":")
-    if not colon or kind not in KINDS:
-        raise SettingsError(
-            _("{address} is no address of a language model").format(address=address),
-            hint=_("an address begins with one of {kinds}").format(kinds=", ".join(f"{kind}:" for kind in KINDS)),
-        )
+    kind, place = _parts(address)
     if kind == "auto":
         return open_engine(resolved(address, settings)[0], settings)
     if kind == "extractive":
@@ -63,6 +73,18 @@ def open_engine(address: str, settings: Settings) -> Engine:
     if kind == "openai":
         return _openai(place or settings.openai_url, settings)
     return _gguf(place, settings) if kind == "gguf" else _offload(place, settings)
+
+
+def _parts(address: str) -> tuple[str, str]:
+    """Kind and place of an address. Raises SettingsError where it is none."""
+    kind, colon, place = address.partition(":")
+    if colon and kind in KINDS:
+        return kind, place
+    known = [f"{kind}:" for kind in KINDS]
+    hint = _("an address begins with one of {kinds}").format(kinds=", ".join(known))
+    meant = suggest.meant(kind + colon, known) if colon else ""
+    message = _("{address} is no address of a language model").format(address=address)
+    raise SettingsError(message, hint=f"{meant} {hint}".strip())
 
 
 def _openai(url: str, settings: Settings) -> Engine:

@@ -52,6 +52,7 @@ class Answerer:
         from qrag_lib.rag.generated import generate
         from qrag_lib.rag.live import shown
 
+        self.writers.check(llm)
         hits, documents = self._read(question, k, filters)
         # a model may write for minutes: nobody waits for it to read or write the catalogue
         with nullcontext(on_text) if on_text else shown() as tell:
@@ -75,6 +76,7 @@ class Answerer:
 
         if llm is None or llm == EXTRACTIVE:
             return [self._quoted(question, k, filters, threshold) for question in questions]
+        self.writers.check(llm)
         embedding = self._embedding()
         read = [self._read(question, k, filters) for question in questions]
         cases = []

@@ -35,6 +35,7 @@ from qrag_lib.rag.retrieve import (
     search,
 )
 from qrag_lib.rag.stores.dense import DenseIndex
+from qrag_lib.reached import as_reached
 from qrag_lib.types import Chunk, Filter, Hits
 
 Span = tuple[int, int]
@@ -212,7 +213,8 @@ class _Run:
         """The chunks that hold the phrase whole, else those that hold a part of it."""
         pieces = {name: self.catalog.chunks.of_document(self.index.id, name) for name in places}
         if not any(pieces.values()):
-            self._lose(_("indexed"), _("the document has no chunks in the index that answers"), "qrag ingest")
+            detail = _("the document has no chunks in the index that answers")
+            self._lose(_("indexed"), detail, as_reached("qrag reindex"))
         every = [(row, each, span) for name, rows in pieces.items() for row, each in rows for span in places[name]]
         whole = {row: each for row, each, (a, b) in every if each.start <= a and b <= each.end}
         if not self.phrase:
@@ -236,9 +238,8 @@ class _Run:
             for other in (each for each in tried if each.chunk_overlap >= config.chunk_overlap):
                 chunks = cut(document, model, other)
                 if any(each.start <= a and b <= each.end for each in chunks for a, b in spans):
-                    return [
-                        f"chunk_size={other.chunk_size}, chunk_overlap={other.chunk_overlap}, qrag ingest --reindex"
-                    ]
+                    sizes = f"chunk_size={other.chunk_size}, chunk_overlap={other.chunk_overlap}"
+                    return [f"{sizes}, {as_reached('qrag reindex')}"]
         return []
 
     def _filtered(self) -> None:

@@ -139,6 +139,13 @@ class Writers:
         self._opened: dict[str, Engine] = {}
         self._reasons: dict[str, str] = {}
 
+    def check(self, llm: object) -> None:
+        """Raise SettingsError or NotFound for an address that means nothing here, before any work is done for it."""
+        if isinstance(llm, str) and llm not in self._opened:
+            from qrag_lib.models.open_llm import check_address
+
+            check_address(llm, self._settings)
+
     def of(self, llm: object) -> Writer | None:
         """The writer of an address, an engine or a LlamaIndex LLM; None for an address that comes to `extractive:`.
 
