@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from qrag_lib.models.generation import Engine
     from qrag_lib.models.load_plan import LoadPlan
+    from qrag_lib.overview import Overview
     from qrag_lib.rag.answerer import Answerer
     from qrag_lib.rag.doctor import Diagnosis
     from qrag_lib.rag.evaluate import EvaluationReport
@@ -86,6 +87,19 @@ class Workspace:
 
     def __exit__(self, *_exception: object) -> None:
         self.close()
+
+    def __str__(self) -> str:
+        return str(self._overview())
+
+    __repr__ = __str__
+
+    def _repr_html_(self) -> str:
+        return self._overview()._repr_html_()
+
+    def _overview(self) -> Overview:
+        from qrag_lib.overview import overview
+
+        return overview(self.path, self.catalog, self.settings)
 
     def close(self) -> None:
         """Close the files; the workspace object cannot be used again."""

@@ -31,7 +31,7 @@ LAYERS = (
     {"language", "types", "settings", "show", "i18n", "progress", "suggest"},
     {"models", "tracking"},
     {"rag", "prompts"},
-    {"agents", "workflows", "analytics", "system"},
+    {"agents", "workflows", "analytics", "system", "overview"},
     {"workspace"},
     {"cli", "magics", "api", "ui", "demo", "__main__"},
 )

@@ -92,6 +92,7 @@ class Database:
     def __init__(self, path: Path, *, read_only: bool = False) -> None:
         self.path = path
         self.read_only = read_only
+        self.closed = False
         self._lock = threading.RLock()
         self._depth = 0
         self._copy: tempfile.TemporaryDirectory[str] | None = None
@@ -243,6 +244,7 @@ class Database:
     def close(self) -> None:
         """Close the connection."""
         with self._lock:
+            self.closed = True
             self._release()
 
     @contextmanager

@@ -182,3 +182,12 @@ class Documents:
     def count(self) -> int:
         """Documents that have text."""
         return int(self._database.read("SELECT count(*) FROM documents WHERE version > 0")[0][0])
+
+    def count_refused(self) -> int:
+        """Documents whose last read was refused."""
+        return int(self._database.read("SELECT count(*) FROM documents WHERE reason != ''")[0][0])
+
+    def count_languages(self) -> dict[str, int]:
+        """How many documents that have text are in each language, the commonest first."""
+        sql = "SELECT language, count(*) FROM documents WHERE version > 0 GROUP BY language ORDER BY 2 DESC, 1"
+        return dict(self._database.read(sql))
