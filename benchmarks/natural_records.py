@@ -38,9 +38,9 @@ project; `QRAG_TEST_DATA` names their folder). `--set natural-train` asks the qu
 Strings are compared as whole words, without letter case, superfluous space and Markdown marks. In brackets: Wilson's
 95 % interval of the share. Questions across languages stand in no line but their own and the sums."""
 
-FAULTS = """Small documents made after what people report of programs of this kind, each in a workspace of its own. A case
-passes where the first quote given holds what it must and no quote begins or ends within a word; of those of P, where
-nothing is given as sure. At commit 7d320e0 one of the 23 passed: P4."""
+FAULTS = """Small documents made after what people report of programs of this kind, each in a workspace of its own. A
+case passes where the first quote given holds what it must and no quote begins or ends within a word; of those of P,
+where nothing is given as sure. At commit 7d320e0 one of the 23 passed: P4."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from qrag_lib.types import Answer, Hits
     from qrag_lib.workspace import Workspace
 
+VECTORS = 1_000  # taken over at a time
 FOUND = 10  # passages of the search that are looked at
 INDEXED = ("embedding_model", "embedding_query_prefix", "embedding_passage_prefix")
 CUT = ("chunk_size", "chunk_overlap", "chunk_unit")
@@ -63,13 +64,25 @@ def open_set(name: str, cache: Path) -> Iterator[tuple[Workspace, dict[str, str]
 def _build(folder: Path, paths: list[Path]) -> None:
     from qrag_lib.workspace import Workspace
 
-    aside = folder.with_name(f"{folder.name}.{os.getpid()}")
+    aside = folder.with_name(f"{os.getpid()}.{folder.name}")
     with Workspace.open(aside) as workspace:
+        for other in folder.parent.glob(f"{folder.name.rpartition('-')[0]}-*"):
+            take_vectors(workspace, other)
         workspace.ingest(paths)
     try:
         aside.rename(folder)
     except OSError:  # another run was first
         shutil.rmtree(aside)
+
+
+def take_vectors(workspace: Workspace, other: Path) -> None:
+    """The vectors of another workspace, by model and text: what it has embedded need not be embedded again."""
+    from qrag_lib.workspace import Workspace
+
+    with Workspace.open(other, read_only=True) as known, workspace.catalog.write():
+        if index := known.catalog.indexes.active():
+            for hashes, vectors in known.catalog.vectors.live_batches(index.model_id, index.id, 0, VECTORS):
+                workspace.catalog.vectors.put(index.model_id, hashes, vectors)
 
 
 def documents_by_id(workspace: Workspace, names: Mapping[Path, str]) -> dict[str, str]:

@@ -24,7 +24,7 @@ from benchmarks.natural_counts import (
 )
 from benchmarks.natural_report import comparison, tables
 from benchmarks.natural_sets import OWN, Question, document_path, read_question
-from benchmarks.natural_workspace import ask, documents_by_id
+from benchmarks.natural_workspace import ask, documents_by_id, take_vectors
 from qrag_lib.workspace import Workspace
 
 RECORD = {
@@ -166,6 +166,17 @@ def test_a_run_is_added_to_the_earlier_ones_and_replaces_itself(tmp_path: Path) 
     right = [(run.commit, run.right) for run in natural_records.read_runs(tmp_path)]
     assert right == [("old", "0/1 (.00 to .79)"), ("new", "1/1 (.21 to 1.00)")]
     assert tables(rows) in report.read_text("utf-8")
+
+
+def test_what_an_earlier_workspace_embedded_is_not_embedded_again(tmp_path: Path) -> None:
+    document = document_path(f"{OWN}documents/course/course-faq.md")
+    with Workspace.open(tmp_path / "set-before") as before:
+        n_embedded = before.ingest([document]).n_embedded
+    with Workspace.open(tmp_path / "set-after") as after:
+        take_vectors(after, tmp_path / "set-before")
+        report = after.ingest([document])
+        assert (n_embedded > 0, report.n_embedded, report.n_chunks) == (True, 0, n_embedded)
+        assert after.search("late reports", mode="dense").hits
 
 
 def test_the_samples_are_asked_end_to_end(tmp_path: Path) -> None:
