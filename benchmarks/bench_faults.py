@@ -19,7 +19,7 @@ from tempfile import TemporaryDirectory
 
 from benchmarks import fault_cases, natural_records
 from benchmarks.fault_cases import ANSWERS, Case, Output, Verdict, fault_folder, judge, load_cases, unseen
-from benchmarks.natural_workspace import first_quotes, outcome
+from benchmarks.natural_workspace import first_quotes
 from qrag_lib.types import Answer, Citation
 from qrag_lib.workspace import Workspace
 
@@ -89,7 +89,7 @@ def output_of(answer: Answer, workspace: Workspace) -> Output:
     return Output(
         first="\n".join(text for _document, text in first_quotes(answer)),
         every="\n".join(text for each in answer.citations for text in (each.quote, each.passage)),
-        outcome=outcome(answer),
+        outcome=answer.outcome,
         whole=not any(cuts(texts[each.document_id], each) for each in answer.citations),
     )
 

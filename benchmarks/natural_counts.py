@@ -6,12 +6,11 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from math import comb, sqrt
-from typing import Literal
 
 from benchmarks.natural_sets import Gold, Question
 from qrag_lib.rag.metrics import Interval
+from qrag_lib.types import Outcome
 
-Outcome = Literal["sure", "unsure", "nothing"]
 MARKS = re.compile(r"[*_`]")
 Z = 1.96  # of the normal distribution: 95 % lie within
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from benchmarks.machine import ROOT
-from benchmarks.natural_counts import Outcome, Piece, Shown
+from benchmarks.natural_counts import Piece, Shown
 from benchmarks.natural_sets import document_names, document_path
 
 if TYPE_CHECKING:
@@ -25,11 +25,8 @@ FOUND = 10  # passages of the search that are looked at
 INDEXED = ("embedding_model", "embedding_query_prefix", "embedding_passage_prefix")
 CUT = ("chunk_size", "chunk_overlap", "chunk_unit")
 # What an index is made by: a change in it makes another workspace.
-MAKING = (
-    "language",
-    "rag/documents",
-    *(f"rag/{name}.py" for name in ("chunking", "packing", "outline", "ingest", "fit")),
-)
+MODULES = ("chunking", "packing", "outline", "ingest", "fit", "fusion", "lexical", "candidates")
+MAKING = ("language", "rag/documents", "rag/catalog", *(f"rag/{name}.py" for name in MODULES))
 
 
 def workspace_key(settings: Settings) -> str:
@@ -103,18 +100,13 @@ def shown(answer: Answer, hits: Hits, names: Mapping[str, str], seconds: float =
     """The texts that a person sees."""
     every = [(each.document_id, text) for each in answer.citations for text in (each.quote, each.passage)]
     return Shown(
-        outcome=outcome(answer),
+        outcome=answer.outcome,
         confidence=answer.confidence,
         first=tuple(Piece(names[id], text) for id, text in first_quotes(answer)),
         every=tuple(Piece(names[id], text) for id, text in every),
         found=tuple(_passages(hits, names)),
         seconds=seconds,
     )
-
-
-def outcome(answer: Answer) -> Outcome:
-    """How it is given."""
-    return "nothing" if answer.refused else "sure"
 
 
 def first_quotes(answer: Answer) -> Iterator[tuple[str, str]]:
