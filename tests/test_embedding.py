@@ -109,7 +109,7 @@ def test_no_text_gives_no_row(minilm: TransformerEmbedding) -> None:
 
 
 def test_a_text_beyond_the_limit_is_cut_with_a_warning(minilm: TransformerEmbedding) -> None:
-    with pytest.warns(UserWarning, match="1 texts are longer than 256 word pieces"):
+    with pytest.warns(UserWarning, match="1 text is longer than 256 word pieces"):
         rows = minilm.encode(["oi " * 400_000])
     assert np.isfinite(rows).all()
 
@@ -167,7 +167,7 @@ def test_weights_without_a_tensor_are_refused(copied: Path) -> None:
     tensors = load_file(copied / "model.safetensors")
     del tensors["encoder.layer.3.output.dense.weight"]
     save_file(tensors, copied / "model.safetensors", metadata={"format": "pt"})
-    with pytest.raises(ModelError, match=r"1 tensors of .* encoder\.layer\.3"):
+    with pytest.raises(ModelError, match=r"1 tensor of .* encoder\.layer\.3"):
         open_embedding(str(copied))
 
 

@@ -171,7 +171,7 @@ def test_a_model_that_writes_nothing_has_failed() -> None:
 
 def test_a_context_without_room_for_a_passage_is_a_failure_with_the_numbers() -> None:
     said = answer(ScriptedLLM(text=TRUE, window=200), threshold=0.0)
-    assert "do not fit into the 136 tokens" in said.failure and said.generator == "extractive"
+    assert "do not fit into what the model reads (tokens: 136)" in said.failure and said.generator == "extractive"
 
 
 def test_ctrl_c_ends_the_generation_and_leaves_the_model_usable() -> None:

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import ast
+import re
 import string
+from collections.abc import Iterator
 from io import BytesIO
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -70,12 +74,43 @@ def test_a_language_without_a_catalogue_gets_the_english_of_the_code() -> None:
     assert i18n.catalogue("en").gettext("a password is needed") == "a password is needed"
 
 
-def test_the_code_translates_literals_only() -> None:
-    """A message built at run time could not be found in a catalogue."""
-    import ast
-
-    marked = {"_", "N_", "ngettext"}
+def calls() -> Iterator[tuple[Path, ast.Call]]:
     for path in extract.FOLDER.parent.rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text("utf-8"))):
-            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in marked:
-                assert not isinstance(node.args[0], ast.JoinedStr | ast.BinOp), f"{path}:{node.lineno}"
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in extract.MARKS:
+                yield path, node
+
+
+def test_the_code_translates_literals_only() -> None:
+    """A message built at run time could not be found in a catalogue."""
+    for path, node in calls():
+        assert not isinstance(node.args[0], ast.JoinedStr | ast.BinOp), f"{path}:{node.lineno}"
+
+
+def test_every_call_is_collected() -> None:
+    collected = {message.id for message in extract.in_code()}
+    for path, node in calls():
+        texts = [each.value for each in node.args[: extract.MARKS[node.func.id]] if isinstance(each, ast.Constant)]
+        if texts:  # else a value that an N_ has marked elsewhere
+            assert (texts[0] if len(texts) == 1 else tuple(texts)) in collected, f"{path}:{node.lineno}"
+
+
+def test_messages_within_f_strings_are_collected() -> None:
+    code = """text = f"{size(n)} {_('free')} {f'{_(name)}'} {ngettext('{n} page', '{n} pages', n)}" """
+    assert extract.messages(code) == ["free", ("{n} page", "{n} pages")]
+
+
+COUNTS = re.compile(r"\{n(_\w+)?\} (?:[\w-]+ )?[a-z]+s\b")
+
+
+def test_what_counts_things_has_a_singular() -> None:
+    """`{n} things` goes through ngettext: one thing is no things."""
+    counting = [m.id for m in extract.in_code() if isinstance(m.id, str) and COUNTS.search(m.id)]
+    assert counting == []
+    assert COUNTS.search("no text in {n} pages") and COUNTS.search("the {n} longest documents are read")
+
+
+def test_every_form_of_a_plural_is_translated(portuguese: Any) -> None:
+    for message in portuguese:
+        if isinstance(message.id, tuple):
+            assert len(message.string) == 2 and all(message.string), message.id

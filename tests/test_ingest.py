@@ -332,7 +332,7 @@ def test_a_line_that_cannot_be_read_deletes_nothing(workspace: Workspace, tmp_pa
     file.write_text('{"id": "1", "text": "O rei."}\n{"id": "2", "te')
     report = workspace.ingest(file)
     assert (report.deleted, len(report.refused)) == ((), 1)
-    assert "1 documents were kept" in report.notes[0]
+    assert "1 document was kept" in report.notes[0]
 
 
 def test_two_sources_with_the_same_ids_do_not_replace_each_other(workspace: Workspace, tmp_path: Path) -> None:

@@ -64,7 +64,7 @@ def test_a_mark_at_the_beginning_and_a_line_separator_inside_a_text_do_no_harm(t
 )
 def test_a_wrong_line_is_named(tmp_path: Path, line: object, problem: str) -> None:
     message = problem_of(written(tmp_path / "q.jsonl", {"id": "good", "text": "fine"}, line))
-    assert "q.jsonl: 1 lines cannot be used" in message and problem in message
+    assert "q.jsonl: 1 line cannot be used" in message and problem in message
 
 
 def test_five_wrong_lines_are_shown_and_all_are_counted(tmp_path: Path) -> None:

@@ -6,7 +6,9 @@ gone leaves it; `qrag.mo` is what the program reads.
 
 from __future__ import annotations
 
+import ast
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,6 +17,7 @@ if TYPE_CHECKING:
 
 FOLDER = Path(__file__).parent
 TRANSLATED = ("pt_BR",)
+MARKS = {"_": 1, "N_": 1, "ngettext": 2}  # how many of the arguments are texts
 HEADER = """# Q-RAG interface texts in {name}.
 msgid ""
 msgstr ""
@@ -29,14 +32,35 @@ msgstr ""
 
 
 def in_code() -> Catalog:
-    """Every message marked by `_`, `N_` or `ngettext` in the package."""
+    """Every message marked by `_`, `N_` or `ngettext` in the package, inside f-strings too."""
     from babel.messages.catalog import Catalog
-    from babel.messages.extract import extract_from_dir
 
     found = Catalog(fuzzy=False)
-    for file, _line, message, comments, _context in extract_from_dir(FOLDER.parent, [("**.py", "python")]):
-        found.add(message, locations=[(file, 0)], auto_comments=comments)
+    for path in sorted(FOLDER.parent.rglob("*.py")):
+        for message in messages(path.read_text("utf-8")):
+            found.add(message, locations=[(path.relative_to(FOLDER.parent).as_posix(), 0)])
     return found
+
+
+def messages(code: str) -> list[str | tuple[str, str]]:
+    """The messages of a piece of code in their order, (singular, plural) where they count something.
+
+    Read from the syntax tree: to a tokenizer before Python 3.12 an f-string is one token, and the five messages
+    that stood in one were missed. What is no literal is left out.
+
+    >>> messages('f"{_(\'without support\')}"; ngettext("{n} page", "{n} pages", n)')
+    ['without support', ('{n} page', '{n} pages')]
+    """
+    calls = [node for node in ast.walk(ast.parse(code)) if isinstance(node, ast.Call)]
+    marked = [(node, MARKS.get(getattr(node.func, "id", ""), 0)) for node in calls]
+    ordered = sorted(((node, n) for node, n in marked if n), key=lambda each: (each[0].lineno, each[0].col_offset))
+    literal = [_literals(node.args[:n]) for node, n in ordered]
+    return [texts[0] if len(texts) == 1 else (texts[0], texts[1]) for texts in literal if texts]
+
+
+def _literals(arguments: Sequence[ast.expr]) -> list[str]:
+    texts = [each.value for each in arguments if isinstance(each, ast.Constant) and isinstance(each.value, str)]
+    return texts if len(texts) == len(arguments) else []
 
 
 def in_catalogue(language: str) -> Catalog:

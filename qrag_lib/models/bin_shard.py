@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from qrag_lib.errors import ModelRefused
-from qrag_lib.i18n import _
+from qrag_lib.i18n import _, ngettext
 from qrag_lib.models.place import ITEM_BYTES, Place, check_fits, damaged
 from qrag_lib.models.tensor_table import Part, Unknown, replay
 
@@ -65,9 +65,11 @@ def _root(path: Path, records: dict[str, zipfile.ZipInfo]) -> str:
 def _small(path: Path, archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> bytes:
     if info.file_size > MAX_PICKLE_BYTES or info.compress_type != zipfile.ZIP_STORED:
         raise ModelRefused(
-            _("the record {name} of {path} is compressed, or its {n} bytes exceed {limit}").format(
-                name=info.filename[:80], path=path, n=info.file_size, limit=MAX_PICKLE_BYTES
-            )
+            ngettext(
+                "the record {name} of {path} is compressed, or its {n} byte exceeds {limit}",
+                "the record {name} of {path} is compressed, or its {n} bytes exceed {limit}",
+                info.file_size,
+            ).format(name=info.filename[:80], path=path, n=info.file_size, limit=MAX_PICKLE_BYTES)
         )
     return archive.read(info)
 

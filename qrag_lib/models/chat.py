@@ -14,7 +14,7 @@ from jinja2.utils import Namespace
 from jinja2.visitor import NodeTransformer
 
 from qrag_lib.errors import ModelRefused
-from qrag_lib.i18n import _
+from qrag_lib.i18n import _, ngettext
 from qrag_lib.models.generation import Message
 
 TEMPLATE_CHARACTERS = 64 * 1024
@@ -62,7 +62,10 @@ def render_chat(
     or cannot render these messages.
     """
     if len(template) > TEMPLATE_CHARACTERS:
-        raise _refused(_("it has {n} characters").format(n=len(template)), TEMPLATE_CHARACTERS)
+        raise _refused(
+            ngettext("it has {n} character", "it has {n} characters", len(template)).format(n=len(template)),
+            TEMPLATE_CHARACTERS,
+        )
     turns = [{"role": m.role, "content": _broken(m.content, controls)} for m in messages]
     sandbox = _Sandbox(SPENDING + 4 * sum(len(turn["content"]) for turn in turns))
     values = {"messages": turns, "bos_token": bos, "eos_token": eos, "add_generation_prompt": open_turn}

@@ -14,7 +14,7 @@ from llama_index.core.base.embeddings.base import BaseEmbedding, Embedding
 from llama_index.core.bridge.pydantic import Field, PrivateAttr
 
 from qrag_lib.errors import ModelError
-from qrag_lib.i18n import _
+from qrag_lib.i18n import _, ngettext
 from qrag_lib.models.checkpoint import MINILM
 from qrag_lib.models.precision import Precision
 
@@ -207,6 +207,10 @@ def _batches(lengths: list[int], device: str) -> Iterator[list[int]]:
 def _warn_of_cuts(n_cut: int, limit: int) -> None:
     if n_cut:
         warnings.warn(
-            _("{n} texts are longer than {limit} word pieces and were cut there").format(n=n_cut, limit=limit),
+            ngettext(
+                "{n} text is longer than {limit} word pieces and was cut there",
+                "{n} texts are longer than {limit} word pieces and were cut there",
+                n_cut,
+            ).format(n=n_cut, limit=limit),
             stacklevel=3,
         )

@@ -14,7 +14,7 @@ from collections.abc import Generator, Sequence
 from time import perf_counter
 
 from qrag_lib.errors import ModelTooLarge, ModelUnavailable
-from qrag_lib.i18n import _
+from qrag_lib.i18n import _, ngettext
 from qrag_lib.language import detect, sentences, terms, words
 from qrag_lib.models.chat import render_chat
 from qrag_lib.models.generation import Generation, Message, Sampling
@@ -57,9 +57,11 @@ class ExtractiveEngine:
             raise ModelUnavailable(_("{name} is closed").format(name=self.name), hint=_("open it again"))
         if (n_prompt := self.count_tokens(prompt)) > self.context_length:
             raise ModelTooLarge(
-                _("the prompt has {n} words; {name} reads {limit}").format(
-                    n=n_prompt, name=self.name, limit=self.context_length
-                ),
+                ngettext(
+                    "the prompt has {n} word; {name} reads {limit}",
+                    "the prompt has {n} words; {name} reads {limit}",
+                    n_prompt,
+                ).format(n=n_prompt, name=self.name, limit=self.context_length),
                 hint=_("shorten the prompt or ask with fewer passages"),
             )
         first, stops = 0.0, StopText(sampling.stop)

@@ -14,7 +14,7 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 from qrag_lib.errors import GenerationFailed, ModelError, ModelTooLarge, ModelUnavailable
-from qrag_lib.i18n import _
+from qrag_lib.i18n import _, ngettext
 from qrag_lib.models.chat import PLAIN, render_chat
 from qrag_lib.models.fingerprint import fingerprint
 from qrag_lib.models.generation import Engine, Finish, Generation, Message, Sampling
@@ -141,9 +141,11 @@ class GgufEngine:
         ids: list[int] = model.tokenize(_bytes(prompt), add_bos=begins and self._wants_bos(), special=True)
         if len(ids) >= self.context_length:
             raise ModelTooLarge(
-                _("the prompt has {n} tokens; {name} reads {limit} with its answer").format(
-                    n=len(ids), name=self.name, limit=self.context_length
-                ),
+                ngettext(
+                    "the prompt has {n} token; {name} reads {limit} with its answer",
+                    "the prompt has {n} tokens; {name} reads {limit} with its answer",
+                    len(ids),
+                ).format(n=len(ids), name=self.name, limit=self.context_length),
                 hint=_("shorten the prompt or ask with fewer passages"),
             )
         return ids or [model.token_eos()]  # a text must follow something

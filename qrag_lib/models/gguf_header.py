@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from qrag_lib.errors import ModelDamaged, ModelRefused
-from qrag_lib.i18n import _
+from qrag_lib.i18n import _, ngettext
 
 MAGIC = b"GGUF"
 VERSIONS = (2, 3)
@@ -166,7 +166,11 @@ class HeaderReader:
         name = self.string(LONGEST_NAME)
         n_dimensions = self.number("I")
         if n_dimensions > MOST_DIMENSIONS:
-            raise self.refused(_("the tensor {name} has {n} dimensions").format(name=name, n=n_dimensions))
+            raise self.refused(
+                ngettext(
+                    "the tensor {name} has {n} dimension", "the tensor {name} has {n} dimensions", n_dimensions
+                ).format(name=name, n=n_dimensions)
+            )
         shape = tuple(self.number("Q") for _i in range(n_dimensions))
         return name, shape, self.number("I"), self.number("Q")
 
@@ -246,14 +250,22 @@ class HeaderReader:
         """How many things follow that take at least `each` bytes; no more than the file can hold."""
         n = int(self.number("Q"))
         if n * each > min(self.size - self.at, LARGEST_HEADER):
-            raise self.refused(_("it announces {n} entries in {size} bytes").format(n=n, size=self.size))
+            raise self.refused(
+                ngettext(
+                    "it announces {n} entry in {size} bytes", "it announces {n} entries in {size} bytes", n
+                ).format(n=n, size=self.size)
+            )
         return n
 
     def string(self, longest: int = LARGEST_HEADER) -> str:
         """The next string."""
         n = self.number("Q")
         if n > longest:
-            raise self.refused(_("a name of {n} bytes; the format allows {limit}").format(n=n, limit=longest))
+            raise self.refused(
+                ngettext(
+                    "a name of {n} byte; the format allows {limit}", "a name of {n} bytes; the format allows {limit}", n
+                ).format(n=n, limit=longest)
+            )
         try:
             return self.take(n).decode("utf-8")
         except UnicodeDecodeError as error:
@@ -284,7 +296,11 @@ class HeaderReader:
         if self.at + n > self.size:
             raise self.short(self.at + n)
         if self.at + n > LARGEST_HEADER:
-            raise self.refused(_("its header is longer than {n} bytes").format(n=LARGEST_HEADER))
+            raise self.refused(
+                ngettext(
+                    "its header is longer than {n} byte", "its header is longer than {n} bytes", LARGEST_HEADER
+                ).format(n=LARGEST_HEADER)
+            )
 
     def check_end(self, end: int) -> None:
         """Raise where the file ends before byte `end`."""

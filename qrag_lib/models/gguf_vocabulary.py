@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from qrag_lib.i18n import _
+from qrag_lib.i18n import ngettext
 from qrag_lib.models.gguf_header import reading
 
 _TOKENS, _KINDS = "tokenizer.ggml.tokens", "tokenizer.ggml.token_type"
@@ -39,7 +39,11 @@ def read_gguf_vocabulary(path: Path) -> GgufVocabulary:
             if number in named or _is_control(token, kind):
                 controls.append(token)
             if len(controls) > MOST_CONTROLS:
-                raise reader.refused(_("it has more than {n} control tokens").format(n=MOST_CONTROLS))
+                raise reader.refused(
+                    ngettext(
+                        "it has more than {n} control token", "it has more than {n} control tokens", MOST_CONTROLS
+                    ).format(n=MOST_CONTROLS)
+                )
     return GgufVocabulary(tuple(controls), spelt["bos"], spelt["eos"])
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from qrag_lib.errors import ModelDamaged, ModelError, ModelRefused
-from qrag_lib.i18n import _
+from qrag_lib.i18n import _, ngettext
 from qrag_lib.models.record import is_verified
 from qrag_lib.models.structure import check_weights_file, refused
 from qrag_lib.models.weights import open_weights
@@ -119,7 +119,9 @@ def check_keys(path: Path) -> None:
 def _read_json(path: Path, limit: int) -> Any:
     try:
         if path.stat().st_size > limit:
-            raise refused(path, _("it is larger than {n} bytes").format(n=limit))
+            raise refused(
+                path, ngettext("it is larger than {n} byte", "it is larger than {n} bytes", limit).format(n=limit)
+            )
         return json.loads(path.read_text("utf-8"))
     except OSError as error:
         message = _("{path} cannot be read: {error}").format(path=path, error=error.strerror)
@@ -147,7 +149,12 @@ def _files(folder: Path) -> Iterator[Path]:
         below[:] = [name for name in below if not name.startswith(".")]
         for name in (*names, *(name for name in below if Path(here, name).is_symlink())):
             if (n := n + 1) > MOST_FILES:
-                raise refused(folder, _("it holds more than {n} files").format(n=MOST_FILES))
+                raise refused(
+                    folder,
+                    ngettext("it holds more than {n} file", "it holds more than {n} files", MOST_FILES).format(
+                        n=MOST_FILES
+                    ),
+                )
             if not name.startswith("."):
                 yield Path(here, name)
 

@@ -14,7 +14,7 @@ from time import perf_counter
 from typing import IO, Final
 
 from qrag_lib.errors import GenerationFailed, ModelTooLarge, ModelUnavailable
-from qrag_lib.i18n import _
+from qrag_lib.i18n import _, ngettext
 from qrag_lib.models.chat import PLAIN, render_chat
 from qrag_lib.models.generation import Finish, Generation, Message, Sampling, estimated_tokens
 from qrag_lib.models.gguf import check_generates
@@ -85,9 +85,11 @@ class LlamaSimpleEngine:
         n = self.count_tokens(prompt)
         if n >= self.context_length or 3 * n > LONGEST:
             raise ModelTooLarge(
-                _("the prompt has {n} tokens; {name} reads {limit} with its answer").format(
-                    n=n, name=self.name, limit=min(self.context_length, LONGEST // 3)
-                ),
+                ngettext(
+                    "the prompt has {n} token; {name} reads {limit} with its answer",
+                    "the prompt has {n} tokens; {name} reads {limit} with its answer",
+                    n,
+                ).format(n=n, name=self.name, limit=min(self.context_length, LONGEST // 3)),
                 hint=_("shorten the prompt or ask with fewer passages"),
             )
         return min(sampling.max_new_tokens, self.context_length - n)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import httpx
 
 from qrag_lib.errors import GenerationFailed, ModelError, ModelTooLarge, ModelUnavailable, SettingsError
-from qrag_lib.i18n import _
+from qrag_lib.i18n import _, ngettext
 from qrag_lib.models.chat import render_chat
 from qrag_lib.models.generation import Generation, Message, Sampling, estimated_tokens
 from qrag_lib.models.openai_wire import Event, TryAgain, Writing, bounded, event_of, events, lines, raise_for_state
@@ -218,7 +218,11 @@ class OpenAIEngine:
             names = [str(entry.get("id", "")) for entry in self._listed()]
             if len(names) != 1:
                 raise SettingsError(
-                    _("{url} has {n} models, and none was named").format(url=self._url, n=len(names)),
+                    ngettext(
+                        "{url} has {n} model, and none was named",
+                        "{url} has {n} models, and none was named",
+                        len(names),
+                    ).format(url=self._url, n=len(names)),
                     hint=_("name one after #, of: {names}").format(names=", ".join(names[:20]) or "-"),
                 )
             self._model = names[0]

@@ -11,7 +11,7 @@ from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from qrag_lib.errors import GenerationFailed, ModelError, ModelRefused, ModelTooLarge, ModelUnavailable
-from qrag_lib.i18n import _
+from qrag_lib.i18n import _, ngettext
 from qrag_lib.models.generation import Finish, Generation, Sampling
 from qrag_lib.models.offload.text import StopText
 
@@ -71,7 +71,10 @@ class Writing:
         """The rest. Raises GenerationFailed where the server never said that it was done."""
         if not self._finish and not self.ended:
             raise GenerationFailed(
-                _("{name} broke off after {n} characters").format(name=name, n=len(self._text)), hint=_("ask again")
+                ngettext(
+                    "{name} broke off after {n} character", "{name} broke off after {n} characters", len(self._text)
+                ).format(name=name, n=len(self._text)),
+                hint=_("ask again"),
             )
         if self._finish == "content_filter":
             raise GenerationFailed(_("{name} withholds the answer (content_filter)").format(name=name))
@@ -93,7 +96,11 @@ def events(lines: Iterable[str], name: str, key: str = "") -> Iterator[Event]:
     """The events of a stream of server-sent lines, up to `[DONE]`; Raises GenerationFailed for what is no event."""
     for line in lines:
         if len(line) > LONGEST_LINE:
-            raise GenerationFailed(_("{name} sent a line of {n} characters").format(name=name, n=len(line)))
+            raise GenerationFailed(
+                ngettext(
+                    "{name} sent a line of {n} character", "{name} sent a line of {n} characters", len(line)
+                ).format(name=name, n=len(line))
+            )
         kind, _colon, data = line.partition(":")
         if kind != "data":  # comments that keep the line open, names of events
             continue
@@ -162,7 +169,11 @@ def bounded(response: Response, name: str) -> bytes:
     for part in response.iter_bytes():
         body += part
         if len(body) > LONGEST_BODY:
-            raise GenerationFailed(_("{name} sent more than {n} bytes").format(name=name, n=LONGEST_BODY))
+            raise GenerationFailed(
+                ngettext("{name} sent more than {n} byte", "{name} sent more than {n} bytes", LONGEST_BODY).format(
+                    name=name, n=LONGEST_BODY
+                )
+            )
     return bytes(body)
 
 
@@ -174,7 +185,11 @@ def lines(response: Response, name: str, check: Callable[[], object] = lambda: N
         *whole, rest = (rest + part).split("\n")
         yield from (line.rstrip("\r") for line in whole)
         if len(rest) > LONGEST_LINE:
-            raise GenerationFailed(_("{name} sent a line of {n} characters").format(name=name, n=len(rest)))
+            raise GenerationFailed(
+                ngettext(
+                    "{name} sent a line of {n} character", "{name} sent a line of {n} characters", len(rest)
+                ).format(name=name, n=len(rest))
+            )
     if rest:
         yield rest
 

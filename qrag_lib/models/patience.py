@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from qrag_lib.errors import ModelUnavailable
-from qrag_lib.i18n import _
+from qrag_lib.i18n import _, ngettext
 
 Clock = Callable[[], float]
 
@@ -75,9 +75,11 @@ class Breaker:
                 return
             if left > 0:
                 raise ModelUnavailable(
-                    _("{name} failed {n} times in a row and is left alone for {s:.0f} s more").format(
-                        name=self._name, n=self._failures, s=left
-                    ),
+                    ngettext(
+                        "{name} failed {n} time and is left alone for {s:.0f} s more",
+                        "{name} failed {n} times in a row and is left alone for {s:.0f} s more",
+                        self._failures,
+                    ).format(name=self._name, n=self._failures, s=left),
                     hint=_("see whether the server runs; an answer from the documents alone needs none: extractive:"),
                 )
             self._again = self._clock() + self._patience.rest_s  # the others wait for this one's outcome

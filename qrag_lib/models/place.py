@@ -7,7 +7,7 @@ from math import prod
 from pathlib import Path
 
 from qrag_lib.errors import ModelDamaged
-from qrag_lib.i18n import _
+from qrag_lib.i18n import _, ngettext
 
 # Bytes of one number, by the names of the safetensors format.
 ITEM_BYTES = {"F64": 8, "F32": 4, "F16": 2, "BF16": 2, "I64": 8, "I32": 4, "I16": 2, "I8": 1, "U8": 1, "BOOL": 1}
@@ -34,9 +34,11 @@ def check_fits(name: str, place: Place, file_bytes: int) -> None:
     if prod(place.shape) * ITEM_BYTES[place.dtype] != place.n_bytes:
         raise damaged(
             place.file,
-            _("tensor {name} of shape {shape} and type {dtype} cannot be of {n} bytes").format(
-                name=name, shape=list(place.shape), dtype=place.dtype, n=place.n_bytes
-            ),
+            ngettext(
+                "tensor {name} of shape {shape} and type {dtype} cannot be of {n} byte",
+                "tensor {name} of shape {shape} and type {dtype} cannot be of {n} bytes",
+                place.n_bytes,
+            ).format(name=name, shape=list(place.shape), dtype=place.dtype, n=place.n_bytes),
         )
     if place.offset + place.n_bytes > file_bytes:
         raise damaged(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from qrag_lib.i18n import _
+from qrag_lib.i18n import _, ngettext
 from qrag_lib.show import duration, line, number, panel_html, rows_html, size, table_text, wrapped
 
 if TYPE_CHECKING:
@@ -45,7 +45,10 @@ def _pairs(plan: LoadPlan) -> list[tuple[str, object]]:
         (_("weights kept in memory"), size(plan.resident_bytes)),
         (_("read from disk per token"), _read(plan)),
         (_("attention"), _attention(plan)),
-        (_("prompt computed in pieces of"), _("{n} tokens").format(n=number(plan.prefill_chunk))),
+        (
+            _("prompt computed in pieces of"),
+            ngettext("{n} token", "{n} tokens", plan.prefill_chunk).format(n=number(plan.prefill_chunk)),
+        ),
         (_("speed of the disk"), _speed(plan)),
         (_("loading takes at least"), _seconds(plan.seconds_to_load)),
         (_("a new token takes at least"), _seconds(plan.seconds_per_token)),
@@ -66,7 +69,9 @@ def _mib(n_bytes: int) -> str:
 
 def _attention(plan: LoadPlan) -> str:
     where = _("on disk") if plan.kv_on_disk else _("in memory")
-    return _("{size} for {n} tokens, {where}").format(size=size(plan.kv_bytes), n=number(plan.context), where=where)
+    return ngettext("{size} for {n} token, {where}", "{size} for {n} tokens, {where}", plan.context).format(
+        size=size(plan.kv_bytes), n=number(plan.context), where=where
+    )
 
 
 def _read(plan: LoadPlan) -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 from qrag_lib import show
-from qrag_lib.i18n import _
+from qrag_lib.i18n import _, ngettext
 from qrag_lib.models.footprint import STREAMED, Footprint
 from qrag_lib.models.load_plan import Device, LoadPlan, Mode
 from qrag_lib.models.memory import Memory
@@ -179,9 +179,11 @@ class Planner:
         return self._refused(least, reason, hint)
 
     def _no_disk(self, free: int) -> LoadPlan:
-        reason = _("the attention over {n} tokens needs {need} of disk in {folder}, and {free} are free").format(
-            n=self.context, need=show.size(self.kv_bytes), folder=self.computed, free=show.size(free)
-        )
+        reason = ngettext(
+            "the attention over {n} token needs {need} of disk in {folder}, and {free} are free",
+            "the attention over {n} tokens needs {need} of disk in {folder}, and {free} are free",
+            self.context,
+        ).format(n=self.context, need=show.size(self.kv_bytes), folder=self.computed, free=show.size(free))
         return self._refused(0, reason, _("set QRAG_OFFLOAD_FOLDER to a larger disk, or a smaller QRAG_MODEL_CONTEXT"))
 
     def _activations(self, chunk: int) -> int:

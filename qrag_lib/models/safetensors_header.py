@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from qrag_lib.errors import ModelRefused
-from qrag_lib.i18n import _
+from qrag_lib.i18n import _, ngettext
 from qrag_lib.models.place import ITEM_BYTES, Place, check_fits, damaged
 
 MAX_HEADER_BYTES = 100_000_000  # the format's own limit; a 7B model has 30 thousand
@@ -41,12 +41,19 @@ def read_safetensors_header(path: Path) -> dict[str, Place]:
 def _header_bytes(path: Path, prefix: bytes, file_bytes: int) -> int:
     n = int.from_bytes(prefix, "little")
     if len(prefix) < 8 or n + 8 > file_bytes:
-        raise damaged(path, _("its header of {n} bytes is longer than the file").format(n=n))
+        raise damaged(
+            path,
+            ngettext(
+                "its header of {n} byte is longer than the file", "its header of {n} bytes is longer than the file", n
+            ).format(n=n),
+        )
     if n > MAX_HEADER_BYTES:
         raise ModelRefused(
-            _("the header of {path} is {n} bytes, above the limit of {limit}").format(
-                path=path, n=n, limit=MAX_HEADER_BYTES
-            )
+            ngettext(
+                "the header of {path} is {n} byte, above the limit of {limit}",
+                "the header of {path} is {n} bytes, above the limit of {limit}",
+                n,
+            ).format(path=path, n=n, limit=MAX_HEADER_BYTES)
         )
     return n
 
@@ -91,4 +98,11 @@ def _check_cover(path: Path, places: dict[str, Place], begin: int, file_bytes: i
             )
         end += place.n_bytes
     if end != file_bytes:
-        raise damaged(path, _("{n} bytes after the last tensor belong to none").format(n=file_bytes - end))
+        raise damaged(
+            path,
+            ngettext(
+                "{n} byte after the last tensor belongs to none",
+                "{n} bytes after the last tensor belong to none",
+                file_bytes - end,
+            ).format(n=file_bytes - end),
+        )

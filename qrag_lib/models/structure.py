@@ -8,7 +8,7 @@ from pathlib import Path
 from zipfile import ZIP_STORED, BadZipFile, ZipFile
 
 from qrag_lib.errors import ModelDamaged, ModelRefused
-from qrag_lib.i18n import _
+from qrag_lib.i18n import _, ngettext
 from qrag_lib.models.bin_shard import read_bin_shard
 from qrag_lib.models.gguf_header import read_gguf_header
 from qrag_lib.models.safetensors_header import read_safetensors_header
@@ -78,7 +78,12 @@ def _check_directory(path: Path) -> None:
         if n_bytes == 0xFFFFFFFF and wide >= 0 and len(tail) >= wide + 56:
             n_bytes = struct.unpack_from("<Q", tail, wide + 40)[0]
     if n_bytes > LARGEST_DIRECTORY:
-        raise refused(path, _("its list of records takes {n} bytes").format(n=n_bytes))
+        raise refused(
+            path,
+            ngettext("its list of records takes {n} byte", "its list of records takes {n} bytes", n_bytes).format(
+                n=n_bytes
+            ),
+        )
 
 
 def refused(path: Path, reason: str) -> ModelRefused:

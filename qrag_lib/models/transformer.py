@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from qrag_lib.errors import ModelError
-from qrag_lib.i18n import _
+from qrag_lib.i18n import _, ngettext
 from qrag_lib.models.checkpoint import MINILM, check_weights, find_model
 from qrag_lib.models.e5_file import E5, check_e5, find_e5, read_e5
 from qrag_lib.models.precision import calm_threads, choose_device, choose_dtype
@@ -147,9 +147,11 @@ def _load_network(folder: Path, dtype: Any) -> Any:
     lost += sorted(str(name) for name in report["mismatched_keys"])
     if lost:
         raise ModelError(
-            _("{n} tensors of {folder} are missing or of another shape: {names}").format(
-                n=len(lost), folder=folder, names=", ".join(lost[:3])
-            ),
+            ngettext(
+                "{n} tensor of {folder} is missing or of another shape: {names}",
+                "{n} tensors of {folder} are missing or of another shape: {names}",
+                len(lost),
+            ).format(n=len(lost), folder=folder, names=", ".join(lost[:3])),
             hint=_("fetch the weights again; with random numbers in their place every vector would be wrong"),
         )
     return network.eval()

@@ -10,7 +10,7 @@ from typing import Final
 import numpy as np
 
 from qrag_lib.errors import QragError
-from qrag_lib.i18n import _
+from qrag_lib.i18n import _, ngettext
 from qrag_lib.language import detect
 from qrag_lib.models.encoder import Embedder
 from qrag_lib.rag.asking import Question
@@ -101,7 +101,11 @@ def clean_question(question: str) -> str:
         raise QragError(_("the question is empty"), hint=_("ask in words, for example: who wrote the report?"))
     if len(asked) > LONGEST_QUESTION:
         raise QragError(
-            _("the question has {n} characters; the limit is {limit}").format(n=len(asked), limit=LONGEST_QUESTION),
+            ngettext(
+                "the question has {n} character; the limit is {limit}",
+                "the question has {n} characters; the limit is {limit}",
+                len(asked),
+            ).format(n=len(asked), limit=LONGEST_QUESTION),
             hint=_("ask one thing, in a sentence; texts to be searched go in with ingest"),
         )
     return asked

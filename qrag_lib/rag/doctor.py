@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from qrag_lib import language, show
-from qrag_lib.i18n import _
+from qrag_lib.i18n import _, ngettext
 from qrag_lib.rag.catalog import Catalog, Index
 from qrag_lib.rag.documents import unprinted
 from qrag_lib.rag.forget import purge
@@ -107,17 +107,25 @@ def _index_findings(
 ) -> Iterator[Finding]:
     repair = _("qrag doctor --repair mends it")
     if wrong := catalog.chunks.out_of_place(index.id):
-        message = _("{n} chunks are not where they should stand in the text").format(n=len(wrong))
+        message = ngettext(
+            "{n} chunk is not where it should stand in the text",
+            "{n} chunks are not where they should stand in the text",
+            len(wrong),
+        ).format(n=len(wrong))
         yield Finding("spans", message, _("qrag reindex makes them again from the stored text"))
     if n := catalog.chunks.terms_off(index.id):
-        message = _("{n} chunks have no index terms, or terms no chunk").format(n=n)
+        message = ngettext(
+            "{n} chunk has no index terms, or terms no chunk", "{n} chunks have no index terms, or terms no chunk", n
+        ).format(n=n)
         yield Finding("terms", message, repair, mend=lambda: _rebuild_terms(catalog, index))
     if missing := catalog.vectors.missing(index.model_id, index.id):
-        message = _("{n} chunks have no vector").format(n=len(missing))
+        message = ngettext("{n} chunk has no vector", "{n} chunks have no vector", len(missing)).format(n=len(missing))
         rows = [row for row, _hash in missing]
         yield Finding("vectors", message, repair, mend=lambda: _embed(catalog, dense, index, rows, embedding(index)))
     if index.active and (pending := catalog.indexes.pending(index.id)):
-        message = _("{n} documents are stored but not indexed").format(n=len(pending))
+        message = ngettext(
+            "{n} document is stored but not indexed", "{n} documents are stored but not indexed", len(pending)
+        ).format(n=len(pending))
         yield Finding("pending", message, _("qrag reindex indexes them from the stored text"))
     if index.published and (problem := _chroma_problem(catalog, dense.root, index)):
         yield Finding("chroma", problem, repair, mend=lambda: dense.publish(index, anew=True))
@@ -175,7 +183,11 @@ def _embed(catalog: Catalog, dense: DenseIndex, index: Index, rows: list[int], e
 
 def _unused(catalog: Catalog) -> Iterator[Finding]:
     if n := catalog.vectors.count_unused():
-        message = _("{n} vectors belong to no chunk (an ingest that was stopped will use them)").format(n=n)
+        message = ngettext(
+            "{n} vector belongs to no chunk (an ingest that was stopped will use it)",
+            "{n} vectors belong to no chunk (an ingest that was stopped will use them)",
+            n,
+        ).format(n=n)
 
         def drop() -> None:
             with catalog.write(visible=False):
@@ -193,9 +205,11 @@ def _unpurged(catalog: Catalog, dense: DenseIndex) -> Iterator[Finding]:
 def _strange_folders(catalog: Catalog, dense: DenseIndex) -> Iterator[Finding]:
     kept = [index.published for index in catalog.indexes.all()]
     if names := strangers(dense.root, kept):
-        message = _("{n} entries of the Chroma folder belong to no index: {names}").format(
-            n=len(names), names=", ".join(names[:3])
-        )
+        message = ngettext(
+            "{n} entry of the Chroma folder belongs to no index: {names}",
+            "{n} entries of the Chroma folder belong to no index: {names}",
+            len(names),
+        ).format(n=len(names), names=", ".join(names[:3]))
         hint = _("qrag doctor --repair removes them")
         yield Finding("chroma", message, hint, mend=dense.sweep)
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from qrag_lib import show
 from qrag_lib.errors import ModelError, NotFound
-from qrag_lib.i18n import _
+from qrag_lib.i18n import _, ngettext
 from qrag_lib.rag.doctor import Finding
 from qrag_lib.settings import Settings
 
@@ -42,9 +42,11 @@ def _folder(path: Path) -> Iterator[Finding]:
         yield Finding("models", error.message, error.hint or "")
         return
     if broken:
-        message = _("{n} files of {model} are missing or broken: {names}").format(
-            n=len(broken), model=name_of(path), names=", ".join(broken[:3])
-        )
+        message = ngettext(
+            "{n} file of {model} is missing or broken: {names}",
+            "{n} files of {model} are missing or broken: {names}",
+            len(broken),
+        ).format(n=len(broken), model=name_of(path), names=", ".join(broken[:3]))
         yield Finding("models", message, _("qrag model repair {model}").format(model=name_of(path)))
 
 

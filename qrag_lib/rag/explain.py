@@ -17,7 +17,7 @@ import numpy as np
 
 from qrag_lib import show
 from qrag_lib.errors import QragError
-from qrag_lib.i18n import _
+from qrag_lib.i18n import _, ngettext
 from qrag_lib.language import detect, terms, words
 from qrag_lib.rag import lexical
 from qrag_lib.rag.candidates import POOL, Candidates, Query, gather
@@ -193,7 +193,13 @@ class _Run:
                 _("parsed"), _("the file was refused: {why}").format(why=self.document.message), self.document.hint
             )
         if self.document and not self.phrase:
-            self._note(_("parsed"), True, _("{n} characters of text").format(n=self.document.n_characters))
+            self._note(
+                _("parsed"),
+                True,
+                ngettext("{n} character of text", "{n} characters of text", self.document.n_characters).format(
+                    n=self.document.n_characters
+                ),
+            )
             return {self.document.id: [(0, self.document.n_characters)]}
         found = {name: spans for name, text in self._texts() if (spans := occurrences(self.phrase, text))}
         if not found:
@@ -202,7 +208,13 @@ class _Run:
                 _("these words do not stand in the extracted text: {phrase}").format(phrase=self.phrase),
                 _("read the extracted text with qrag show: it may be spelt otherwise, or be part of a picture"),
             )
-        self._note(_("parsed"), True, _("the phrase stands in {n} documents").format(n=len(found)))
+        self._note(
+            _("parsed"),
+            True,
+            ngettext("the phrase stands in {n} document", "the phrase stands in {n} documents", len(found)).format(
+                n=len(found)
+            ),
+        )
         return found
 
     def _texts(self) -> Iterator[tuple[str, str]]:
@@ -222,7 +234,13 @@ class _Run:
             return
         self.targets = whole or {row: each for row, each, (a, b) in every if each.start < b and a < each.end}
         if whole:
-            self._note(_("whole"), True, _("{n} chunks hold the phrase whole").format(n=len(whole)))
+            self._note(
+                _("whole"),
+                True,
+                ngettext("{n} chunk holds the phrase whole", "{n} chunks hold the phrase whole", len(whole)).format(
+                    n=len(whole)
+                ),
+            )
             return
         detail = _("the phrase is split: no chunk holds all of it")
         self._note(_("whole"), False, detail)
@@ -247,7 +265,11 @@ class _Run:
             return
         kept = self._passing(self.filters)
         if kept:
-            self._note(_("filters"), True, _("{n} of its chunks meet them").format(n=len(kept)))
+            self._note(
+                _("filters"),
+                True,
+                ngettext("{n} of its chunks meets them", "{n} of its chunks meet them", len(kept)).format(n=len(kept)),
+            )
             self.targets = {row: each for row, each in self.targets.items() if row in kept}
             return
         without = [(each, tuple(other for other in self.filters if other is not each)) for each in self.filters]
@@ -272,7 +294,11 @@ class _Run:
         far = self._judged()
         self._note_sides(far)
         if place is None:
-            self._note(_("fusion"), False, _("not among the {n} candidates").format(n=len(hits)))
+            self._note(
+                _("fusion"),
+                False,
+                ngettext("not the {n} candidate", "not among the {n} candidates", len(hits)).format(n=len(hits)),
+            )
         elif self._behind(hits[place - 1].chunk.id):
             detail = _("stands behind {chunk}, which has the same text").format(chunk=hits[place - 1].chunk.id)
             self._note(_("duplicates"), place <= self.k, detail)

@@ -115,7 +115,9 @@ def draft_of(writer: Writer, messages: Sequence[object], on_text: OnText | None 
                 on_text(piece)
     finally:
         stream.close()
-    limit = _("the model went on beyond {n} characters").format(n=LONGEST_DRAFT)
+    limit = ngettext(
+        "the model went on beyond {n} character", "the model went on beyond {n} characters", LONGEST_DRAFT
+    ).format(n=LONGEST_DRAFT)
     return Draft(text, error=GenerationFailed(limit, hint=_("ask for fewer tokens, or name a stop string")))
 
 

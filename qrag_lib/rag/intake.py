@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from qrag_lib.errors import DocumentRefused
-from qrag_lib.i18n import _
+from qrag_lib.i18n import _, ngettext
 from qrag_lib.rag.catalog import Catalog, StoredDocument
 from qrag_lib.rag.catalog.documents import content_hash
 from qrag_lib.rag.documents import FoundFile, Reader, printable, refusal_of, unprinted
@@ -119,12 +119,20 @@ class Intake:
         """
         missing = [stored for stored in self.catalog.documents.of_source(source.key) if stored.id not in self.seen]
         if missing and not self.seen:
-            text = _("the source is empty; {n} documents of it were kept: qrag forget removes them")
+            text = ngettext(
+                "the source is empty; {n} document of it was kept: qrag forget removes it",
+                "the source is empty; {n} documents of it were kept: qrag forget removes them",
+                len(missing),
+            )
             self.notes.append(text.format(n=len(missing)))
             return
         gone = [stored for stored in missing if not any(source.hides(refusal, stored) for refusal in self.unread)]
         if n_hidden := len(missing) - len(gone):
-            text = _("{n} documents were kept, for part of the source cannot be read: {names}")
+            text = ngettext(
+                "{n} document was kept, for part of the source cannot be read: {names}",
+                "{n} documents were kept, for part of the source cannot be read: {names}",
+                n_hidden,
+            )
             names = ", ".join(refusal.name for refusal in self.unread[:3])
             self.notes.append(text.format(n=n_hidden, names=names))
         with self.catalog.write():

@@ -98,7 +98,7 @@ def assemble(question: str, language: str, hits: Sequence[Hit], count: Count, bu
     left = budget - sum(map(count, frame)) - 2 * MESSAGE
     quoted, used = _fill(hits, count, left)
     if not used:
-        message = _("the question and one passage do not fit into the {n} tokens that the model reads")
+        message = _("the question and one passage do not fit into what the model reads (tokens: {n})")
         raise ModelError(
             message.format(n=max(0, budget)),
             hint=_("take a model with a longer context, or fewer tokens for its answer"),

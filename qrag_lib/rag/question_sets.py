@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, overload
 
 from qrag_lib.errors import EvaluationError, NotFound
-from qrag_lib.i18n import _
+from qrag_lib.i18n import _, ngettext
 from qrag_lib.types import text_hash
 
 SHOWN_PROBLEMS = 5
@@ -57,7 +57,11 @@ class QuestionSet(Sequence[Question]):
         return iter(self.questions)
 
     def __str__(self) -> str:
-        return _("{name}: {n} questions, {relevant} with relevant documents, {unanswerable} without an answer").format(
+        return ngettext(
+            "{name}: {n} question, {relevant} with relevant documents, {unanswerable} without an answer",
+            "{name}: {n} questions, {relevant} with relevant documents, {unanswerable} without an answer",
+            len(self),
+        ).format(
             name=self.name,
             n=len(self),
             relevant=sum(bool(q.relevant) for q in self),
@@ -240,7 +244,9 @@ def _check(path: Path, problems: Sequence[tuple[int, str]], n_good: int) -> None
     if problems:
         shown = [_("line {number}: {problem}").format(number=n, problem=p) for n, p in problems[:SHOWN_PROBLEMS]]
         raise EvaluationError(
-            _("{path}: {n} lines cannot be used: {lines}").format(path=path, n=len(problems), lines=_joined(shown)),
+            ngettext(
+                "{path}: {n} line cannot be used: {lines}", "{path}: {n} lines cannot be used: {lines}", len(problems)
+            ).format(path=path, n=len(problems), lines=_joined(shown)),
             hint=_("mend these lines; nothing was run"),
         )
     if not n_good:

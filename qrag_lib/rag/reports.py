@@ -10,7 +10,7 @@ from pathlib import Path
 
 from qrag_lib import show
 from qrag_lib.errors import EvaluationError
-from qrag_lib.i18n import _
+from qrag_lib.i18n import _, ngettext
 from qrag_lib.rag import metrics
 from qrag_lib.rag.metrics import Difference, Interval, Judgement
 
@@ -173,9 +173,9 @@ def _changes(pairs: Sequence[tuple[Row, Row]]) -> Iterator[Change]:
 
 
 def _head(report: EvaluationReport) -> str:
-    counted = _("{name}: {n} questions, {failed} failed").format(
-        name=show.line(report.name), n=len(report.rows), failed=len(report.failures)
-    )
+    counted = ngettext(
+        "{name}: {n} question, {failed} failed", "{name}: {n} questions, {failed} failed", len(report.rows)
+    ).format(name=show.line(report.name), n=len(report.rows), failed=len(report.failures))
     times = [
         f"{stage} p50 {show.duration(report.seconds(stage, 50))}, p95 {show.duration(report.seconds(stage, 95))}"
         for stage in ("search", "ask")

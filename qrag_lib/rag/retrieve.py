@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, get_args
 import numpy as np
 
 from qrag_lib.errors import NotFound, QragError
-from qrag_lib.i18n import _
+from qrag_lib.i18n import _, ngettext
 from qrag_lib.language import detect
 from qrag_lib.rag import fusion, lexical
 from qrag_lib.rag.candidates import POOL, Candidates, Query, Scores, Stopwatch, gather
@@ -99,9 +99,11 @@ def check_arguments(question: str, k: int, mode: str, dense_weight: float | None
     if not isinstance(question, str) or not question.strip():
         raise QragError(_("the question is empty"), hint=_("ask with at least one word"))
     if len(question) > LONGEST_QUESTION:
-        message = _("the question has {n} characters, {limit} are allowed").format(
-            n=len(question), limit=LONGEST_QUESTION
-        )
+        message = ngettext(
+            "the question has {n} character, {limit} are allowed",
+            "the question has {n} characters, {limit} are allowed",
+            len(question),
+        ).format(n=len(question), limit=LONGEST_QUESTION)
         raise QragError(message, hint=_("ask for what matters in it"))
     if isinstance(k, bool) or not isinstance(k, int) or not 1 <= k <= LARGEST_K:
         message = _("k = {k} cannot be used: a whole number from 1 to {limit}").format(k=k, limit=LARGEST_K)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from qrag_lib.i18n import _
+from qrag_lib.i18n import _, ngettext
 from qrag_lib.show import wording
 from qrag_lib.show.blocks import Html, bar_html, panel_html, rows_html, table_html
 from qrag_lib.show.figures import duration, number
@@ -57,7 +57,13 @@ def verdicts_html(verdicts: Verdicts) -> str:
     head = f'<div class="q">{escape(wording.judged(verdicts))}</div>'
     good = [_file(verdict) for verdict in verdicts if verdict.ok]
     columns = [_("file"), _("type"), _("pages"), _("characters"), _("time")]
-    table = _folded(_("{n} files").format(n=number(len(good))), str(table_html(columns, good))) if good else ""
+    table = (
+        _folded(
+            ngettext("{n} file", "{n} files", len(good)).format(n=number(len(good))), str(table_html(columns, good))
+        )
+        if good
+        else ""
+    )
     return page(head, _refusals([v.refusal for v in verdicts if v.refusal]), table)
 
 

@@ -23,7 +23,7 @@ def place(of: Chunk | Citation) -> str:
 def described(document: Document) -> str:
     """What a document is: its type, pages and length."""
     pages = ngettext("{n} page", "{n} pages", document.n_pages).format(n=number(document.n_pages))
-    characters = _("{n} characters").format(n=number(len(document.text)))
+    characters = ngettext("{n} character", "{n} characters", len(document.text)).format(n=number(len(document.text)))
     return " · ".join([line(document.media_type), pages, characters])
 
 
@@ -41,7 +41,11 @@ def author(answer: Answer) -> str:
 
 def _written(writing: Writing) -> str:
     tokens = number(writing.n_new_tokens) if writing.counted else _("about {n}").format(n=number(writing.n_new_tokens))
-    said = _("Written by {model}: {n} tokens in {time}. Its sentences were compared with the documents afterwards.")
+    said = ngettext(
+        "Written by {model}: {n} token in {time}. Its sentences were compared with the documents afterwards.",
+        "Written by {model}: {n} tokens in {time}. Its sentences were compared with the documents afterwards.",
+        writing.n_new_tokens,
+    )
     cut = _("It was cut there, for want of room.")
     text = said.format(model=line(writing.model), n=tokens, time=duration(writing.seconds))
     return f"{text} {cut}" if writing.cut else text

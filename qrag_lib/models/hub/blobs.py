@@ -14,7 +14,7 @@ from typing import Any, Literal
 
 from qrag_lib.durable import unlike_any_other, write_whole
 from qrag_lib.errors import DiskFull, ModelDamaged
-from qrag_lib.i18n import _
+from qrag_lib.i18n import _, ngettext
 from qrag_lib.models.hub.client import Hub
 from qrag_lib.models.hub.layout import Listing, RemoteFile, Repository, size_of
 from qrag_lib.models.record import BLOCK
@@ -190,6 +190,10 @@ def no_room(error: OSError, path: Path, file: RemoteFile) -> Exception:
     with suppress(OSError):
         have = path.stat().st_size
     return DiskFull(
-        _("no room for {name}: {have} of {n} bytes are there").format(name=file.name, have=have, n=file.n_bytes),
+        ngettext(
+            "no room for {name}: {have} of {n} byte is there",
+            "no room for {name}: {have} of {n} bytes are there",
+            file.n_bytes,
+        ).format(name=file.name, have=have, n=file.n_bytes),
         hint=_("free space and run it again; it goes on where it stopped"),
     )

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from fnmatch import fnmatchcase
 
 from qrag_lib.errors import ModelRefused, NotFound
-from qrag_lib.i18n import _
+from qrag_lib.i18n import _, ngettext
 from qrag_lib.models.hub.layout import Listing, RemoteFile
 from qrag_lib.models.intake import INDEXES, LARGEST_JSON, is_plain_name
 
@@ -64,7 +64,11 @@ def _gguf(listing: Listing, ggufs: list[RemoteFile], pattern: str | None) -> lis
             hint=_("it needs safetensors, torch's pytorch_model.bin or GGUF files"),
         )
     raise NotFound(
-        _("{model} has {n} GGUF files that fit; one is needed").format(model=listing.model, n=len(chosen)),
+        ngettext(
+            "{model} has {n} GGUF file that fits; one is needed",
+            "{model} has {n} GGUF files that fit; one is needed",
+            len(chosen),
+        ).format(model=listing.model, n=len(chosen)),
         hint=_("choose with --file, of: {names}").format(names=names),
     )
 
@@ -74,6 +78,8 @@ def _checked(listing: Listing, files: list[RemoteFile]) -> list[RemoteFile]:
         if not is_plain_name(file.name):
             raise ModelRefused(_("{model} has a file named {name}").format(model=listing.model, name=file.name[:80]))
         if file.name in SMALL and file.n_bytes > LARGEST_JSON:
-            message = _("{name} of {model} has {n} bytes").format(name=file.name, model=listing.model, n=file.n_bytes)
+            message = ngettext(
+                "{name} of {model} has {n} byte", "{name} of {model} has {n} bytes", file.n_bytes
+            ).format(name=file.name, model=listing.model, n=file.n_bytes)
             raise ModelRefused(message)
     return sorted(files, key=lambda file: file.name)

@@ -10,7 +10,7 @@ from zipfile import BadZipFile, ZipFile
 
 from qrag_lib import show
 from qrag_lib.errors import ModelDamaged, ModelError, ModelRefused, NotFound
-from qrag_lib.i18n import N_, _
+from qrag_lib.i18n import N_, _, ngettext
 from qrag_lib.models.hub.blobs import Way, fetch_blob, new_digest, publish
 from qrag_lib.models.hub.client import Hub
 from qrag_lib.models.hub.download import Counter
@@ -68,10 +68,14 @@ class Verification:
 
     def _title(self) -> str:
         if self.healthy:
-            return _("{folder}: all {n} files are good").format(folder=self.folder, n=len(self.files))
-        return _("{folder}: {bad} of {n} files are broken; qrag model repair fetches them again").format(
-            folder=self.folder, bad=len(self.broken), n=len(self.files)
-        )
+            return ngettext(
+                "{folder}: its {n} file is good", "{folder}: all {n} files are good", len(self.files)
+            ).format(folder=self.folder, n=len(self.files))
+        return ngettext(
+            "{folder}: {bad} of {n} file is broken; qrag model repair fetches it again",
+            "{folder}: {bad} of {n} files are broken; qrag model repair fetches them again",
+            len(self.files),
+        ).format(folder=self.folder, bad=len(self.broken), n=len(self.files))
 
     def _rows(self) -> list[tuple[str, str, str, str]]:
         return [(f.name, show.size(max(0, f.n_bytes)), f.reason or _(SAID[f.state]), f.sha256[:12]) for f in self.files]
@@ -164,7 +168,9 @@ def _checked(folder: Path, name: str, expected: Mapping[str, RemoteFile], deep: 
     if n_bytes < 0:
         return FileCheck(name, 0, "missing")
     if announced and announced.n_bytes not in (-1, n_bytes):
-        reason = _("{n} bytes, not {expected}").format(n=n_bytes, expected=announced.n_bytes)
+        reason = ngettext("{n} byte, not {expected}", "{n} bytes, not {expected}", n_bytes).format(
+            n=n_bytes, expected=announced.n_bytes
+        )
         return FileCheck(name, n_bytes, "size", reason=reason)
     if path.suffix.lower() in (".safetensors", ".bin", ".gguf"):
         try:

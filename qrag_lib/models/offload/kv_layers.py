@@ -11,7 +11,7 @@ import torch
 from transformers.cache_utils import CacheLayerMixin
 
 from qrag_lib.errors import GenerationFailed
-from qrag_lib.i18n import _
+from qrag_lib.i18n import ngettext
 
 if TYPE_CHECKING:
     from qrag_lib.models.offload.kv import KVShape
@@ -69,7 +69,11 @@ class KVLayer(CacheLayerMixin):  # type: ignore[no-untyped-call]
         """The length once `n` tokens are added. Raises GenerationFailed where they do not fit."""
         if (stop := self.length + n) > self.max_length:
             raise GenerationFailed(
-                _("{n} tokens do not fit: room was made for {limit}").format(n=stop, limit=self.max_length)
+                ngettext(
+                    "{n} token does not fit: room was made for {limit}",
+                    "{n} tokens do not fit: room was made for {limit}",
+                    stop,
+                ).format(n=stop, limit=self.max_length)
             )
         return stop
 

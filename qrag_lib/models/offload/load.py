@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from qrag_lib.errors import ModelRefused
-from qrag_lib.i18n import _
+from qrag_lib.i18n import _, ngettext
 from qrag_lib.models.checkpoint import read_json
 from qrag_lib.models.footprint import STREAMED
 from qrag_lib.models.offload.cut import Cut, cut_rows
@@ -144,9 +144,11 @@ def _check_known(model: PreTrainedModel, weights: Weights) -> None:
     strange = sorted(name for name in weights if name not in known and not name.endswith("rotary_emb.inv_freq"))
     if strange:
         raise ModelRefused(
-            _("{n} tensors have no place in a {kind} model: {names}").format(
-                n=len(strange), kind=model.config.model_type, names=", ".join(strange[:3])
-            ),
+            ngettext(
+                "{n} tensor has no place in a {kind} model: {names}",
+                "{n} tensors have no place in a {kind} model: {names}",
+                len(strange),
+            ).format(n=len(strange), kind=model.config.model_type, names=", ".join(strange[:3])),
             hint=_("these are the weights of another architecture than config.json names"),
         )
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from qrag_lib.errors import GenerationFailed, ModelTooLarge, ModelUnavailable
-from qrag_lib.i18n import _
+from qrag_lib.i18n import _, ngettext
 from qrag_lib.models.generation import Generation, Message, Sampling
 from qrag_lib.models.offload.decode import Tally, decode
 from qrag_lib.models.offload.kv import DiskCache, kv_shape
@@ -108,9 +108,11 @@ class StreamedEngine:
         ids = self.tokenizer.encode(prompt, special=True)
         if len(ids) >= self.context_length:
             raise ModelTooLarge(
-                _("the prompt has {n} tokens; {name} reads {limit} with its answer").format(
-                    n=len(ids), name=self.name, limit=self.context_length
-                ),
+                ngettext(
+                    "the prompt has {n} token; {name} reads {limit} with its answer",
+                    "the prompt has {n} tokens; {name} reads {limit} with its answer",
+                    len(ids),
+                ).format(n=len(ids), name=self.name, limit=self.context_length),
                 hint=_("shorten the prompt or ask with fewer passages"),
             )
         return ids or [*self.tokenizer.eos_ids, 0][:1]  # a text must follow something

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from qrag_lib.errors import GenerationFailed, ModelError, ModelTooLarge, ModelUnavailable
-from qrag_lib.i18n import N_, _
+from qrag_lib.i18n import N_, _, ngettext
 from qrag_lib.models.generation import Generation, Message, Sampling
 from qrag_lib.models.worker import deaths, hold, place
 from qrag_lib.models.worker.factories import Arguments, Reason, smaller
@@ -273,6 +273,10 @@ def _unplaced(failure: Exception) -> ModelUnavailable:
 
 def _lost_text(given: str) -> GenerationFailed:
     return GenerationFailed(
-        _("the text was cut after {n} characters, and cannot be repeated").format(n=len(given)),
+        ngettext(
+            "the text was cut after {n} character, and cannot be repeated",
+            "the text was cut after {n} characters, and cannot be repeated",
+            len(given),
+        ).format(n=len(given)),
         hint=_("ask again, with temperature 0 or a seed to make a text that goes on after a cut"),
     )

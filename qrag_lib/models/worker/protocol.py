@@ -27,7 +27,7 @@ from dataclasses import asdict
 from typing import Any
 
 from qrag_lib import errors
-from qrag_lib.i18n import _
+from qrag_lib.i18n import _, ngettext
 from qrag_lib.models.generation import Generation, Sampling
 
 VERSION = 1
@@ -52,7 +52,13 @@ class Line:
         """Send one object. Raises OSError where the other side is gone."""
         data = json.dumps(message).encode() + b"\n"
         if len(data) > MAX_LINE:
-            raise ProtocolError(_("a message of {n} bytes; the limit is {limit}").format(n=len(data), limit=MAX_LINE))
+            raise ProtocolError(
+                ngettext(
+                    "a message of {n} byte; the limit is {limit}",
+                    "a message of {n} bytes; the limit is {limit}",
+                    len(data),
+                ).format(n=len(data), limit=MAX_LINE)
+            )
         with self._sending:
             self.connection.sendall(data)
 

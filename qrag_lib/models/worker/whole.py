@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from qrag_lib.errors import ModelDamaged, ModelRefused
-from qrag_lib.i18n import _
+from qrag_lib.i18n import _, ngettext
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -38,7 +38,9 @@ def load_whole(folder: Path, *, device: str = "cpu") -> PreTrainedModel:
         ) from error
     if missing := sorted(info["missing_keys"]):
         raise ModelDamaged(
-            _("{n} weights are missing: {names}").format(n=len(missing), names=", ".join(missing[:3])),
+            ngettext("{n} weight is missing: {names}", "{n} weights are missing: {names}", len(missing)).format(
+                n=len(missing), names=", ".join(missing[:3])
+            ),
             path=str(folder),
             hint=_("qrag model repair {folder}").format(folder=folder),
         )

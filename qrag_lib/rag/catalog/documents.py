@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 
 from qrag_lib.errors import NotFound
-from qrag_lib.i18n import _
+from qrag_lib.i18n import _, ngettext
 from qrag_lib.rag.catalog.database import Database
 from qrag_lib.types import Document, Refusal, Section, text_hash
 
@@ -114,7 +114,9 @@ class Documents:
         if rows:
             ids = ", ".join(row[0] for row in rows)
             raise NotFound(
-                _("{n} documents are named {name}").format(n=len(rows), name=name),
+                ngettext("{n} document is named {name}", "{n} documents are named {name}", len(rows)).format(
+                    n=len(rows), name=name
+                ),
                 hint=_("use one of their ids: {ids}").format(ids=ids),
             )
         raise NotFound(_("there is no document {name}").format(name=name), hint=self._nearest(name))

@@ -11,7 +11,7 @@ from typing import Any
 from urllib.parse import unquote
 
 from qrag_lib.errors import DocumentRefused
-from qrag_lib.i18n import _
+from qrag_lib.i18n import _, ngettext
 from qrag_lib.rag.documents.limits import MIB, Limits, mebibytes
 
 Element = Any  # lxml ships no types
@@ -102,7 +102,11 @@ def _check(entries: list[zipfile.ZipInfo], limits: Limits) -> None:
     if any(entry.flag_bits & 1 for entry in entries):
         raise encrypted()
     if len(entries) > limits.archive_entries:
-        raise _bomb(_("{n} entries, limit {limit}").format(n=len(entries), limit=limits.archive_entries))
+        raise _bomb(
+            ngettext("{n} entry, limit {limit}", "{n} entries, limit {limit}", len(entries)).format(
+                n=len(entries), limit=limits.archive_entries
+            )
+        )
     total = sum(entry.file_size for entry in entries)
     if total > limits.archive_bytes:
         raise _bomb(_too_big(_("it"), total, limits.archive_bytes))
@@ -111,7 +115,11 @@ def _check(entries: list[zipfile.ZipInfo], limits: Limits) -> None:
             raise _bomb(_too_big(repr(entry.filename[:80]), entry.file_size, limits.archive_entry_bytes))
         if entry.file_size > MIB and entry.file_size > limits.archive_ratio * max(1, entry.compress_size):
             ratio = entry.file_size // max(1, entry.compress_size)
-            raise _bomb(_("an entry expands {n} times, limit {limit}").format(n=ratio, limit=limits.archive_ratio))
+            raise _bomb(
+                ngettext(
+                    "an entry expands {n} time, limit {limit}", "an entry expands {n} times, limit {limit}", ratio
+                ).format(n=ratio, limit=limits.archive_ratio)
+            )
 
 
 def _too_big(what: str, n_bytes: int, limit: int) -> str:

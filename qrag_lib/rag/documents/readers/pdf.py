@@ -7,7 +7,7 @@ import re
 from typing import Any
 
 from qrag_lib.errors import DocumentRefused
-from qrag_lib.i18n import _
+from qrag_lib.i18n import _, ngettext
 from qrag_lib.rag.documents.clean import squeeze, unseen
 from qrag_lib.rag.documents.draft import Draft, Extract
 from qrag_lib.rag.documents.limits import Limits
@@ -28,12 +28,20 @@ def read(data: bytes, limits: Limits) -> Extract:
     _write_metadata(draft, document)
     pages = [_lines(sheet, draft) for sheet in sheets]
     if draft.metadata.get("pages_unreadable") == len(sheets):
-        raise _broken(ValueError(_("none of {n} pages can be read").format(n=len(sheets))))
+        raise _broken(
+            ValueError(
+                ngettext("its {n} page cannot be read", "none of {n} pages can be read", len(sheets)).format(
+                    n=len(sheets)
+                )
+            )
+        )
     n_characters = sum(len(line.replace(" ", "")) for page in pages for line in page)
     if not n_characters or (n_characters < _SCAN and any(_has_picture(sheet) for sheet in sheets)):
         raise DocumentRefused(
             "no_text",
-            _("no text in {n} pages: a scan or a drawing").format(n=len(sheets)),
+            ngettext(
+                "no text in {n} page: a scan or a drawing", "no text in {n} pages: a scan or a drawing", len(sheets)
+            ).format(n=len(sheets)),
         )
     if empty := sum(not any(page) for page in pages):
         draft.metadata["pages_without_text"] = empty

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from qrag_lib.errors import DocumentRefused
-from qrag_lib.i18n import _
+from qrag_lib.i18n import _, ngettext
 from qrag_lib.rag.documents.archive import Archive, Element
 from qrag_lib.rag.documents.clean import squeeze
 from qrag_lib.rag.documents.draft import Draft, Extract
@@ -22,7 +22,12 @@ def read(data: bytes, limits: Limits) -> Extract:
     read_properties(archive, draft)
     slides = _slides(archive)
     if len(slides) > limits.pages:
-        raise DocumentRefused("too_large", _("{n} slides, limit {limit}").format(n=len(slides), limit=limits.pages))
+        raise DocumentRefused(
+            "too_large",
+            ngettext("{n} slide, limit {limit}", "{n} slides, limit {limit}", len(slides)).format(
+                n=len(slides), limit=limits.pages
+            ),
+        )
     for number, part in enumerate(slides, start=1):
         draft.begin("slide", str(number))
         for shape in _shapes(archive.xml(part)):

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from qrag_lib.errors import DocumentRefused
-from qrag_lib.i18n import _
+from qrag_lib.i18n import _, ngettext
 from qrag_lib.rag.documents.archive import Archive
 from qrag_lib.rag.documents.draft import Draft, Extract
 from qrag_lib.rag.documents.limits import Limits
@@ -31,7 +31,10 @@ def read(data: bytes, limits: Limits) -> Extract:
             book = load_workbook(io.BytesIO(data), read_only=True, data_only=True, keep_links=False)
             if len(book.worksheets) > limits.pages:
                 raise DocumentRefused(
-                    "too_large", _("{n} sheets, limit {limit}").format(n=len(book.worksheets), limit=limits.pages)
+                    "too_large",
+                    ngettext("{n} sheet, limit {limit}", "{n} sheets, limit {limit}", len(book.worksheets)).format(
+                        n=len(book.worksheets), limit=limits.pages
+                    ),
                 )
             for sheet in book.worksheets:
                 draft.begin("sheet", sheet.title)
