@@ -11,7 +11,7 @@ from typing import Any
 from benchmarks.fault_cases import RESULTS, Verdict, counts
 from benchmarks.machine import ROOT, Machine
 from benchmarks.natural_counts import MEASURES, Row, auroc
-from benchmarks.natural_report import COUNTED, cell, tables
+from benchmarks.natural_report import COUNTED, cell, tables, verdict
 from benchmarks.report import table
 
 FOLDER = ROOT / "experiments" / "natural"
@@ -102,7 +102,8 @@ def _natural_sections(folder: Path) -> list[str]:
     if not kept.exists():
         return []
     latest = [run for run in runs if run.set == "natural"][-1]
-    return [tables(read_rows(kept)), f"Machine: {latest.machine}; embedder {latest.embedder}.", _history(runs)]
+    rows = read_rows(kept)
+    return [verdict(rows), tables(rows), f"Machine: {latest.machine}; embedder {latest.embedder}.", _history(runs)]
 
 
 def keep_faults(verdicts: Sequence[Verdict], folder: Path = FOLDER) -> Path:

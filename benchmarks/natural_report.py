@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from statistics import median, quantiles
+from textwrap import fill
 
 from benchmarks.natural_counts import MEASURES, Row, auroc, changed, groups
 from benchmarks.report import table
@@ -31,6 +32,24 @@ def tables(rows: Sequence[Row]) -> str:
         "Confidence and time": confidence(rows),
     }
     return "\n\n".join(f"## {title}\n\n{text}" for title, text in parts.items())
+
+
+def verdict(rows: Sequence[Row]) -> str:
+    """The figures that matter, in two sentences."""
+    right, within, wrong, refused, rightly, five = (
+        "none" if (found := MEASURES[name].of(rows)) is None else f"{_count(found)} of {found.n}"
+        for name in (*COUNTED, "search: first five")
+    )
+    text = (
+        f"Verdict: of the questions that a document answers, {right} get the right sentence and {within} are shown it "
+        f"in a passage at least; the search has it in its first five passages for {five}; {refused} are refused. "
+        f"Given as sure and wrong are {wrong}, and of those that nothing answers {rightly} are not given as sure."
+    )
+    return fill(text, 120)
+
+
+def _count(share: Interval) -> int:
+    return round(share.mean * share.n)
 
 
 def targets(rows: Sequence[Row]) -> str:
@@ -65,7 +84,7 @@ def cell(share: Interval | None) -> str:
     """
     if share is None:
         return ""
-    return f"{round(share.mean * share.n)}/{share.n} ({_short(share.low)} to {_short(share.high)})"
+    return f"{_count(share)}/{share.n} ({_short(share.low)} to {_short(share.high)})"
 
 
 def _short(share: float) -> str:

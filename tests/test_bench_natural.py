@@ -22,7 +22,7 @@ from benchmarks.natural_counts import (
     judge,
     wilson,
 )
-from benchmarks.natural_report import comparison, tables
+from benchmarks.natural_report import comparison, tables, verdict
 from benchmarks.natural_sets import OWN, Question, document_path, read_question
 from benchmarks.natural_workspace import ask, documents_by_id, take_vectors
 from qrag_lib.workspace import Workspace
@@ -150,6 +150,14 @@ def test_won_and_lost_are_told_by_id() -> None:
     change = changed(before, after, lambda each: each.right)
     assert (change.won, change.lost, change.p) == (("b",), ("a",), 1.0)
     assert "| right | 1: b | 1: a |" in comparison(before, after)
+
+
+def test_the_verdict_names_the_counts() -> None:
+    rows = [row(), row(first=False, within=False, rank=0), row(answerable=False, first=False)]
+    said = " ".join(verdict(rows).split())
+    assert "1 of 2 get the right sentence" in said and "five passages for 1 of 2" in said
+    assert "sure and wrong are 2 of 3" in said and "answers 0 of 1 are not" in said
+    assert "none are not given as sure" in verdict([row()])
 
 
 def test_rows_are_read_back_as_they_were_written(tmp_path: Path) -> None:
