@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -31,8 +32,9 @@ def loaded(model: str) -> Any:
     from qrag_lib.models import embedding
 
     if model not in _EMBEDDINGS:
-        _EMBEDDINGS[model] = embedding.open_embedding(model)
-        _EMBEDDINGS[model].loaded.network.register_forward_pre_hook(_count, with_kwargs=True)
+        opened = embedding.open_embedding(model)
+        opened._transformer = replace(opened.loaded, network=_Counted(opened.loaded.network))
+        _EMBEDDINGS[model] = opened
     return _EMBEDDINGS[model]
 
 
@@ -40,10 +42,16 @@ _EMBEDDINGS: dict[str, Any] = {}
 _stage = ""
 
 
-def _count(_network: Any, _positional: Any, named: dict[str, Any]) -> None:
-    """Before each batch: how many texts are in it, while passages are embedded."""
-    if EMBEDDED and _stage == "embed":
-        append(EMBEDDED, f"{len(named['input_ids'])}\n")
+class _Counted:
+    """A network, and before each batch how many texts are in it, while passages are embedded."""
+
+    def __init__(self, network: Any) -> None:
+        self.network, self.device = network, network.device
+
+    def __call__(self, **named: Any) -> Any:
+        if EMBEDDED and _stage == "embed":
+            append(EMBEDDED, f"{len(named['input_ids'])}\n")
+        return self.network(**named)
 
 
 def append(path: str, line: str) -> None:

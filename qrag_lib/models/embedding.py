@@ -1,17 +1,15 @@
-"""Texts to vectors: sentence embedding models through transformers, as LlamaIndex embeddings."""
+"""Texts to vectors: sentence embedding models. `llama_embedding` has them as LlamaIndex's."""
 
 from __future__ import annotations
 
-import asyncio
 import re
 import threading
 import warnings
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
-from llama_index.core.base.embeddings.base import BaseEmbedding, Embedding
-from llama_index.core.bridge.pydantic import Field, PrivateAttr
 
 from qrag_lib.errors import ModelError
 from qrag_lib.i18n import _, ngettext
@@ -34,27 +32,24 @@ _one_at_a_time = threading.RLock()  # a batch already takes all cores; not in th
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
-class TransformerEmbedding(BaseEmbedding):
+@dataclass
+class SentenceEmbedding:
     """A sentence embedding model; a text has the same vector, bit for bit, in every batch and order.
 
-    address: "minilm", a folder, or a hub name. Prefixes None: those the model's files name.
+    address: "minilm", a folder, or a hub name. Prefixes None: those the model's files name. download: whether
+    a hub name may be fetched. cache_folder: the hub's cache; None is its own default.
     The model is loaded at first use, once, and may be used from several threads.
     """
 
-    address: str = Field(default=MINILM, description="minilm, a folder, or a name on the hub")
-    query_prefix: str | None = Field(default=None, description="put before questions, as E5 wants it")
-    passage_prefix: str | None = Field(default=None, description="put before passages")
-    precision: Precision = Field(default="auto", description="auto, float32, bfloat16 or float16")
-    download: bool = Field(default=False, description="whether a hub name may be fetched")
-    cache_folder: str | None = Field(default=None, description="the hub's cache; None is its own default")
-    _transformer: Transformer | None = PrivateAttr(default=None)
+    address: str = MINILM
+    query_prefix: str | None = None
+    passage_prefix: str | None = None
+    precision: Precision = "auto"
+    download: bool = False
+    cache_folder: str | None = None
+    _transformer: Transformer | None = field(default=None, init=False, repr=False, compare=False)
 
-    @classmethod
-    def class_name(cls) -> str:
-        """Name in LlamaIndex's serialisation."""
-        return "TransformerEmbedding"
-
-    def load(self) -> TransformerEmbedding:
+    def load(self) -> SentenceEmbedding:
         """Itself, with the model in memory. Raises ModelError where it cannot be loaded."""
         _ready = self.loaded
         return self
@@ -134,27 +129,6 @@ class TransformerEmbedding(BaseEmbedding):
         recipe = self.loaded.recipe
         return own if own is not None else recipe.query_prefix if kind == "query" else recipe.passage_prefix
 
-    def _get_query_embedding(self, query: str) -> Embedding:
-        vector: Embedding = self.encode([query], kind="query")[0].tolist()
-        return vector
-
-    def _get_text_embedding(self, text: str) -> Embedding:
-        vector: Embedding = self.encode([text])[0].tolist()
-        return vector
-
-    def _get_text_embeddings(self, texts: list[str]) -> list[Embedding]:
-        vectors: list[Embedding] = self.encode(texts).tolist()
-        return vectors
-
-    async def _aget_query_embedding(self, query: str) -> Embedding:
-        return await asyncio.to_thread(self._get_query_embedding, query)
-
-    async def _aget_text_embedding(self, text: str) -> Embedding:
-        return await asyncio.to_thread(self._get_text_embedding, text)
-
-    async def _aget_text_embeddings(self, texts: list[str]) -> list[Embedding]:
-        return await asyncio.to_thread(self._get_text_embeddings, texts)
-
 
 def open_embedding(
     address: str = MINILM,
@@ -164,18 +138,9 @@ def open_embedding(
     precision: Precision = "auto",
     download: bool = False,
     cache_folder: str | None = None,
-) -> TransformerEmbedding:
+) -> SentenceEmbedding:
     """A sentence embedding model, checked and loaded. Raises ModelError where it cannot be."""
-    embedding = TransformerEmbedding(
-        model_name=address,
-        address=address,
-        query_prefix=query_prefix,
-        passage_prefix=passage_prefix,
-        precision=precision,
-        download=download,
-        cache_folder=cache_folder,
-    )
-    return embedding.load()
+    return SentenceEmbedding(address, query_prefix, passage_prefix, precision, download, cache_folder).load()
 
 
 def _clean(text: str, limit: int | None = _LONGEST) -> str:

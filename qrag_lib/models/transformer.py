@@ -13,6 +13,7 @@ import numpy as np
 
 from qrag_lib.errors import ModelError
 from qrag_lib.i18n import _, ngettext
+from qrag_lib.models.bert_folder import read_bert, read_tokenizer
 from qrag_lib.models.checkpoint import MINILM, check_weights, find_model
 from qrag_lib.models.e5_file import E5, check_e5, find_e5, read_e5
 from qrag_lib.models.precision import calm_threads, choose_device, choose_dtype
@@ -91,22 +92,19 @@ def load_transformer(
     digest = check_weights(address, recipe.transformer)
     calm_threads()
     device = choose_device()
-    with _quiet():
-        network = _load_network(recipe.transformer, choose_dtype(precision, device)).to(device)
-        tokenizer = _load_tokenizer(recipe.transformer)
-    backend = tokenizer.backend_tokenizer
-    backend.no_truncation()
-    backend.no_padding()
+    dtype = choose_dtype(precision, device)
+    network, dimensions, n_positions = _encoder(recipe.transformer, dtype, device)
+    tokenizer, pad_id = read_tokenizer(recipe.transformer) or _load_tokenizer(recipe.transformer)
     return Transformer(
         network,
-        backend,
+        tokenizer,
         recipe,
         label=MINILM if address == MINILM else Path(address).name,
         digest=digest,
-        dimensions=int(network.config.hidden_size),
-        max_tokens=min(recipe.max_tokens or _DEFAULT_MAX_TOKENS, _positions(network.config)),
-        n_special=backend.num_special_tokens_to_add(False),
-        pad_id=tokenizer.pad_token_id or 0,
+        dimensions=dimensions,
+        max_tokens=min(recipe.max_tokens or _DEFAULT_MAX_TOKENS, n_positions),
+        n_special=tokenizer.num_special_tokens_to_add(False),
+        pad_id=pad_id,
     )
 
 
@@ -120,7 +118,7 @@ def _load_e5(precision: str) -> Transformer:
     file = read_e5(path)
     tokenizer = e5.build_tokenizer(file)
     return Transformer(
-        e5.build_network(file, choose_dtype(precision, device)).to(device),
+        e5.read_network(file, choose_dtype(precision, device), device),
         tokenizer,
         Recipe(path.parent, "mean", e5.MAX_TOKENS, e5.QUERY, e5.PASSAGE),
         label=E5,
@@ -132,14 +130,23 @@ def _load_e5(precision: str) -> Transformer:
     )
 
 
+def _encoder(folder: Path, dtype: Any, device: Any) -> tuple[Any, int, int]:
+    """The network, the length of its states, and the inputs that it has positions for."""
+    if bert := read_bert(folder, dtype, device):
+        return bert, bert.shape.hidden, bert.shape.positions
+    network = _load_network(folder, dtype).to(device)
+    return network, int(network.config.hidden_size), _positions(network.config)
+
+
 def _load_network(folder: Path, dtype: Any) -> Any:
     """The encoder, every tensor of which came from the file: transformers fills missing ones with random numbers."""
     from transformers import AutoModel
 
     try:
-        network, report = AutoModel.from_pretrained(
-            folder, local_files_only=True, use_safetensors=True, dtype=dtype, output_loading_info=True
-        )
+        with _quiet():
+            network, report = AutoModel.from_pretrained(
+                folder, local_files_only=True, use_safetensors=True, dtype=dtype, output_loading_info=True
+            )
     except (OSError, ValueError, RuntimeError, KeyError) as error:
         message = _("the model {folder} cannot be loaded: {error}")
         raise ModelError(message.format(folder=folder, error=error)) from error
@@ -157,18 +164,23 @@ def _load_network(folder: Path, dtype: Any) -> Any:
     return network.eval()
 
 
-def _load_tokenizer(folder: Path) -> Any:
+def _load_tokenizer(folder: Path) -> tuple[Any, int]:
+    """The tokenizer behind transformers' own, without truncation or padding, and the id of its padding."""
     from transformers import AutoTokenizer
 
     try:
-        tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+        with _quiet():
+            tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
     except (OSError, ValueError, KeyError) as error:
         message = _("the tokenizer of {folder} cannot be loaded: {error}")
         raise ModelError(message.format(folder=folder, error=error)) from error
     if not tokenizer.is_fast:
         message = _("{folder} has no tokenizer.json, which gives the place of each word piece")
         raise ModelError(message.format(folder=folder))
-    return tokenizer
+    backend = tokenizer.backend_tokenizer
+    backend.no_truncation()
+    backend.no_padding()
+    return backend, int(tokenizer.pad_token_id or 0)
 
 
 def _positions(config: Any) -> int:

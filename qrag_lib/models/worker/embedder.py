@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from qrag_lib.models.embedding import TransformerEmbedding
+    from qrag_lib.models.embedding import SentenceEmbedding
 
 FACTORY = "embedding"
 PROCESS_BYTES = 290_000_000  # of the worker beside the weights, measured with MiniLM after 40 long sentences
@@ -29,7 +29,7 @@ Kind = Literal["passage", "query"]
 
 
 class HostedEmbedding:
-    """What `TransformerEmbedding` does, done by a worker; this process loads neither torch nor LlamaIndex."""
+    """What `SentenceEmbedding` does, done by a worker; this process loads neither torch nor LlamaIndex."""
 
     def __init__(self, engine: WorkerEngine) -> None:
         self.engine = engine
@@ -69,7 +69,7 @@ class HostedEmbedding:
 class EmbeddingHost:
     """An embedding model in its worker. It is no writer: asked for a text, it says so."""
 
-    def __init__(self, embedding: TransformerEmbedding) -> None:
+    def __init__(self, embedding: SentenceEmbedding) -> None:
         self.embedding = embedding
         self.name, self.context_length = embedding.model_id, embedding.max_tokens
 
