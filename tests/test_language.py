@@ -105,6 +105,47 @@ def test_lines_of_code_are_not_read_as_sentences() -> None:
     assert cut(text)[-2:] == ["Done.", "Yes."] and "y = 2" in cut(text)
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "O **Sr. Elmo Paz** preside.|A *Dra. Zuleica* relata.|Ver __fls.__ 33.",
+        "**Art. 12.** A multa é de R$ 400,00.|Depois dobra.",
+        "__Art. 14.__ O recurso vai à Câmara.",
+        "Parágrafo único. O entulho vai para o aterro.|O resto também.",
+        "CLÁUSULA TERCEIRA. O preço é fixo.|Não há reajuste.",
+        "O **nº** 5 vale.|O *art.* 5º também.",
+    ],
+)
+def test_marks_around_an_abbreviation_do_not_make_it_an_end(text: str) -> None:
+    assert cut(text.replace("|", " "), "pt") == text.split("|")
+
+
+def test_a_title_is_not_glued_to_the_text_below_it() -> None:
+    text = "O prazo\nÉ de dez dias úteis, contados da assinatura do termo.\n\nDA MULTA\nA multa é de dois reais."
+    assert cut(text, "pt")[::2] == ["O prazo", "DA MULTA"]
+    assert cut("Os prazos para a\nEscola de Engenharia, que fica na cidade, são outros.", "pt")[1:] == []
+    assert cut("Prazo\n---\nsão dez dias.", "pt") == ["Prazo", "---", "são dez dias."]
+
+
+@pytest.mark.parametrize(
+    "row", ["| Sr. Paz | Sim. Ok. |", "Recife\t81. Sim. Não.", "código: 1; nota: Veja. Leia; preço: 3,50"]
+)
+def test_a_row_of_a_table_is_one_sentence(row: str) -> None:
+    assert cut(f"{row}\n{row}") == [row, row]
+
+
+SPOKEN = "a gente viu a parte inicial e agora vamos para a prática que é com o reagente de sódio " * 40
+LISTED = "zelar pela limpeza das mesas; comunicar à direção qualquer defeito dos fogões; treinar os auxiliares; " * 20
+
+
+@pytest.mark.parametrize("text", [SPOKEN, LISTED, SPOKEN.replace(" e ", ", "), "palavra " * 300])
+def test_what_has_no_full_stop_is_cut_between_words_into_pieces_to_be_read(text: str) -> None:
+    pieces = cut(text * 3, "pt")
+    assert all(len(piece) <= 300 for piece in pieces) and len(pieces) > 0
+    assert " ".join(pieces).split() == (text * 3).split()
+    assert cut(LISTED, "pt")[0].endswith(";")
+
+
 def test_paragraphs_keep_their_sentences_together() -> None:
     text = "Um. Dois.\n\nTrês."
     assert [len(block) for block in paragraphs(text, "pt")] == [2, 1]
@@ -118,7 +159,29 @@ def test_sentences_cover_all_that_is_not_space_in_order(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "piece", [".", ". ", "a.", "`", " ", "\n", ".x", "x", '."', "a-", "a'", "| ", "- ", "A b. ", "([", "# \n", "a\t"]
+    "piece",
+    [
+        ".",
+        ". ",
+        "a.",
+        "`",
+        " ",
+        "\n",
+        ".x",
+        "x",
+        '."',
+        "a-",
+        "a'",
+        "| ",
+        "e ",
+        "a, ",
+        "a; ",
+        "- ",
+        "A b. ",
+        "([",
+        "# \n",
+        "a\t",
+    ],
 )
 def test_a_megabyte_of_anything_is_read_in_linear_time(piece: str) -> None:
     text = piece * (1_000_000 // len(piece))

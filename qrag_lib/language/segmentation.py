@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from qrag_lib.language.cutting import cut_long, is_row
 from qrag_lib.language.stops import ends_sentence
 
 Span = tuple[int, int]
@@ -19,6 +20,12 @@ _FENCE = re.compile(r"[ \t>]*(?:```|~~~)")
 # A table row, a key: value, a rule.
 _ROW = re.compile(r"[ \t]*\||[^\t]*\t[^\t]*\S|[\w-]{1,30}:[ \t]|(?:[-=*_~+|:][ \t]?){3,}$")
 _SHORT = 0.6  # a line under this share of the block's longest ends it, if what follows begins like a sentence
+_RULE = re.compile(r"[ \t]*(?:[-=*_~+|:][ \t]?){3,}$")
+# What a title does not end with.
+_UNFINISHED = re.compile(
+    r"(?:[,;-]|\b(?:[oae]|[oa]s|d[eoa]s?|n[oa]s?|em|com|por|para|que|ou|the|an?|of|in|to|for|and|or|by))$",
+    re.IGNORECASE,
+)
 
 # A stop with what closes behind it, before a space or the end. The look-behind and the possessive
 # quantifiers keep a million dots linear.
@@ -28,6 +35,7 @@ _CANDIDATE = re.compile(r"(?<![.!?…])[.!?…]++(?:\[\d{1,3}\]|[\"'”’»)\]*
 def sentences(text: str, language: str = "und") -> list[Span]:
     """Spans of the sentences, in order, without surrounding space; they cover all that is not space.
 
+    A table row is one sentence; what goes on for more than 600 characters is cut where it can be read.
     language: "pt" or "en"; abbreviations of both are known in any case, so it only settles
     the few that are a word in the other ("no.").
 
@@ -82,13 +90,24 @@ def _breaks(previous: str, line: str, longest: int) -> bool:
         return True
     if _ROW.match(line) and (_ROW.match(previous) or not line.strip(" \t\r\n-=*_~+|:")):
         return True
-    body = previous.rstrip()
-    first = line.lstrip()[:1]
-    return len(body) < _SHORT * longest and (first.isupper() or first.isdigit()) and not body.endswith((",", "-"))
+    body, first = previous.rstrip(), line.lstrip()[:1]
+    if _RULE.match(body):
+        return True
+    begins = (first.isupper() or first.isdigit()) and not _UNFINISHED.search(body[-20:])
+    return begins and (len(body) < _SHORT * max(longest, len(line)) or (body.isupper() and not line.isupper()))
 
 
 def _split(text: str, start: int, end: int, language: str) -> Iterator[Span]:
-    """Sentences of one block."""
+    """Sentences of one block, long ones in pieces; a row of a table is one."""
+    if is_row(text[start:end]):
+        yield start, end
+        return
+    for span in _sentences(text, start, end, language):
+        yield from cut_long(text, *span)
+
+
+def _sentences(text: str, start: int, end: int, language: str) -> Iterator[Span]:
+    """Sentences of one block, however long."""
     lower_case = None
     for match in _CANDIDATE.finditer(text, start, end):
         stop = match.end()

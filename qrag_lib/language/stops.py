@@ -32,10 +32,18 @@ _EITHER = listed(
     u.s u.k u.n e.u.a eua d.c a.c d.c a.m p.m ph.d m.sc b.sc m.a b.a n.y l.a st rd ave blvd
     """
 )
+_LONGEST_PART = 40  # characters
 _TOKEN_WINDOW = 24  # characters; longer words are no abbreviations
-_TOKEN = re.compile(r"[^\s(\[{\"'“”‘’«»/—–]+\Z")
+_TOKEN = re.compile(r"[^\s(\[{\"'“”‘’«»/—–*_`~]+\Z")
 _NEXT = re.compile(r"[\s\"'“”‘’«»(\[{*_`¿¡—–•\-]{0,40}([^\W\d_]+|\d|\S)?([.\s]?)\s?(\w?)")
 _ROMAN_OR_LETTER = re.compile(r"(?:[IVXLCDM]+|[A-Za-z])\Z")
+# Names a part of a text and goes on with what it says: "**Art. 12.** A multa", "Parágrafo único. O entulho".
+_PART = re.compile(
+    r"[\W_]*(?:art(?:igo|icle|s)?\b\.?|§{1,2}|par[áa]grafo|cl[áa]usula|section|clause)\W{0,4}(?:[úu]nic[oa]"
+    r"|\d[\d.]{0,8}[ºª°]?(?:-[A-Z])?|[IVXLC]{1,7}|(?:primeir|segund|terceir|quart|quint|sext|sétim|oitav|non|décim)[oa])"
+    r"\W{0,3}\Z",
+    re.IGNORECASE,
+)
 _PORTUGUESE = PORTUGUESE | PORTUGUESE_AUXILIARIES
 _STARTERS = {"pt": _PORTUGUESE, "en": ENGLISH, "und": _PORTUGUESE | ENGLISH}
 
@@ -54,6 +62,8 @@ def ends_sentence(text: str, start: int, stop: int, after: int, end: int, langua
     if text[stop] != "." or text[stop + 1 : stop + 2] in (".", "!", "?"):
         return not goes_on
     token = _token(text, start, stop)
+    if stop - start < _LONGEST_PART and _PART.match(text, start, stop):
+        return False
     if not token or goes_on:
         return not goes_on and bool(text[start:stop].strip())
     return _ends_after(token, word, following, language, first=stop - len(token) <= start)
