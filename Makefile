@@ -20,7 +20,7 @@ lab: .venv/.ready ## open the notebooks in JupyterLab
 	$(IN) -m jupyter lab notebooks
 
 dashboard: .venv/.ready ## publish the dashboard on this machine; QRAG_WORKSPACE names its workspace
-	cd dashboards && QRAG_WORKSPACE="$${QRAG_WORKSPACE:-$(CURDIR)/workspace}" ../$(IN) -m voila qrag.ipynb
+	cd dashboards && QRAG_WORKSPACE="$${QRAG_WORKSPACE:-$(CURDIR)/workspace}" ../$(IN) -m voila qrag$(if $(filter pt%,$(QRAG_LANG)),.pt-BR).ipynb
 
 bench: .venv/.ready ## measure ingest, query and memory, beside LlamaIndex's own pipeline
 	$(IN) -m benchmarks
@@ -33,8 +33,9 @@ lint: .venv/.ready ## ruff (rules and format) and mypy --strict
 	$(IN) -m ruff format --check .
 	$(IN) -m mypy
 
-i18n: .venv/.ready ## collect the interface texts, compile the catalogues, print the help into the READMEs
+i18n: .venv/.ready ## collect the interface texts, compile the catalogues, translate the notebooks, print the help into the READMEs
 	$(IN) -m qrag_lib.i18n.extract
+	$(IN) -m qrag_lib.i18n.notebooks
 	$(IN) .ci/printed
 
 lock: .venv/.ready ## write requirements.lock from what is installed

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from qrag_lib import progress, show
-from qrag_lib.errors import RunFailed, SourceError, WorkspaceError
+from qrag_lib.errors import RunFailed, SettingsError, SourceError, WorkspaceError
 from qrag_lib.i18n import _
 from qrag_lib.progress import Progress
 from qrag_lib.rag.documents.packages import ADDRESS
@@ -121,12 +121,14 @@ def commands(settings: Settings) -> Iterator[str]:
 def execute(notebook: Path, folder: Path, parameters: dict[str, Any], tell: Progress) -> Path:
     """Run a notebook with parameters; the path of the executed one, which is there after a failure too.
 
-    Raises RunFailed with the cell that stopped.
+    Raises RunFailed with the cell that stopped, SettingsError for a parameter that the notebook does not declare:
+    papermill would warn of it, run with the default and exit 0.
     """
     import papermill
     from papermill.engines import papermill_engines
     from papermill.exceptions import PapermillExecutionError
 
+    _check_parameters(notebook, parameters)
     folder.mkdir(parents=True, exist_ok=True)
     executed = folder / f"{time.strftime('%Y%m%d-%H%M%S')}-{notebook.name}"
     papermill_engines.register(ENGINE, _engine(tell))
@@ -143,6 +145,15 @@ def execute(notebook: Path, folder: Path, parameters: dict[str, Any], tell: Prog
             raise _failed(executed, i, _("it did not run"))
     _trust(done)
     return executed
+
+
+def _check_parameters(notebook: Path, parameters: dict[str, Any]) -> None:
+    from papermill import inspect_notebook
+
+    known = inspect_notebook(str(notebook)) if parameters else {}
+    if unknown := sorted(parameters.keys() - known.keys()):
+        message = _("{name} has no parameter {names}").format(name=notebook.name, names=", ".join(unknown))
+        raise SettingsError(message, hint=_("its parameters are: {names}").format(names=", ".join(known) or "-"))
 
 
 def _trust(notebook: Any) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from qrag_lib import progress as progress_bars
-from qrag_lib.errors import EvaluationError, NotFound, WorkspaceNotFound, WorkspaceReadOnly
+from qrag_lib.errors import EvaluationError, NotFound, QragError, WorkspaceNotFound, WorkspaceReadOnly
 from qrag_lib.i18n import _
 from qrag_lib.progress import Progress
 from qrag_lib.rag.catalog import Catalog
@@ -220,8 +220,14 @@ class Workspace:
         """`ask` for each question; a language model that is able to writes several answers in one pass.
 
         A streamed model reads its weights from the disk as often for eight questions as for one. Where the
-        model fails, the quotes answer in its place, and say so, question by question.
+        model fails, the quotes answer in its place, and say so, question by question. Raises QragError for what is
+        no list of texts.
         """
+        if isinstance(questions, str) or not all(isinstance(each, str) for each in questions):
+            raise QragError(
+                _("the questions are not a list of texts: {value}").format(value=repr(questions)[:80]),
+                hint=_('write them as ["...", "..."], also where there is one'),
+            )
         return self._answerer.ask_together(questions, k, filters, self._threshold(threshold), llm)
 
     def _threshold(self, threshold: float | None) -> float | None:

@@ -11,7 +11,7 @@ import pytest
 
 from qrag_lib import Settings, Workspace, demo
 from qrag_lib.demo import Demo, commands, execute
-from qrag_lib.errors import RunFailed, WorkspaceError
+from qrag_lib.errors import RunFailed, SettingsError, WorkspaceError
 
 pytestmark = pytest.mark.filterwarnings("default")  # papermill and the kernel's client warn
 
@@ -111,3 +111,10 @@ def test_progress_in_the_kernel_is_told_here(tmp_path: Path) -> None:
     calls = told(notebook(tmp_path / "n.ipynb", code))
     assert ("embed", 3, 9, 1.5) in calls
     assert calls[0] == ("notebook", 0, 1, 0.0)
+
+
+def test_a_parameter_that_the_notebook_does_not_declare_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match=r"01_documents_to_answers\.ipynb has no parameter question\n") as told:
+        execute(demo.NOTEBOOK, tmp_path / "runs", {"question": ["Why?"]}, lambda *_given, **_named: None)
+    assert "n_packages, questions" in str(told.value.hint)
+    assert not (tmp_path / "runs").exists()

@@ -11,10 +11,14 @@ from typing import Any
 import nbformat
 import pytest
 
+from qrag_lib.i18n import notebooks
+
 ROOT = Path(__file__).parents[1]
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
+# the code of a twin in Portuguese is that of its source: one of them is run, to see that it opens as papermill needs it
+RUN = [path for path in NOTEBOOKS if path.suffixes[:1] != [".pt-BR"] or path.name.startswith("01_")]
 QUICK: dict[str, dict[str, Any]] = {
-    "01_documents_to_answers": {"n_packages": 3},
+    "01_documents_to_answers": {"n_packages": 3, "questions": ["When does the library open?"]},
     "02_evaluate": {"n_questions": 20},
 }
 
@@ -68,10 +72,12 @@ def quick(path: Path, workspace: Path) -> dict[str, Any]:
     """Parameters that make a notebook quick; each must be one that it declares."""
     from papermill import inspect_notebook
 
+    name = path.name.split(".")[0]
+
     samples = ROOT / "samples" / "documents"
-    given = {"workspace_folder": str(workspace), "samples_folder": str(samples), **QUICK.get(path.stem, {})}
+    given = {"workspace_folder": str(workspace), "samples_folder": str(samples), **QUICK.get(name, {})}
     declared = inspect_notebook(str(path))
-    assert set(QUICK.get(path.stem, {})) <= set(declared), "papermill only warns of a name that is not declared"
+    assert set(QUICK.get(name, {})) <= set(declared), "papermill only warns of a name that is not declared"
     return {name: value for name, value in given.items() if name in declared}
 
 
@@ -81,6 +87,7 @@ def workspace(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("notebooks") / "workspace"
 
 
+@pytest.mark.parametrize("path", RUN, ids=lambda path: path.stem)
 @pytest.mark.filterwarnings("default")
 def test_papermill_runs_it(path: Path, workspace: Path, tmp_path: Path) -> None:
     import papermill
@@ -93,6 +100,7 @@ def test_papermill_runs_it(path: Path, workspace: Path, tmp_path: Path) -> None:
     assert not any(output.get("name") == "stderr" for cell in ran for output in cell.outputs), "a cell warns"
 
 
+@pytest.mark.parametrize("path", RUN[:1] + RUN[2:], ids=lambda path: path.stem)
 @pytest.mark.filterwarnings("default")
 def test_nbval_runs_it(path: Path, workspace: Path, tmp_path: Path) -> None:
     import papermill
@@ -102,3 +110,37 @@ def test_nbval_runs_it(path: Path, workspace: Path, tmp_path: Path) -> None:
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--nbval-lax", "-W", "default", copy]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout
+
+
+# --- the twins in Portuguese --------------------------------------------------------------------------
+
+
+@pytest.fixture(params=notebooks.sources(), ids=lambda path: path.stem)
+def twins(request: pytest.FixtureRequest) -> tuple[Any, Any]:
+    """A notebook in English, and in Portuguese."""
+    made = notebooks.target(request.param)
+    return nbformat.read(request.param, as_version=4), nbformat.read(made, as_version=4)
+
+
+def test_the_twin_is_made_of_the_present_source_and_texts(twins: tuple[Any, Any]) -> None:
+    english, portuguese = twins
+    fresh = notebooks.translated(english, notebooks.known_texts())
+    assert notebooks.as_file(portuguese) == notebooks.as_file(fresh), "run make i18n"
+
+
+def test_no_text_of_it_is_left_in_english(twins: tuple[Any, Any]) -> None:
+    pairs = list(zip(*map(notebooks.texts, twins), strict=True))
+    assert len(pairs) >= 2 and [a for a, b in pairs if a == b] == [], "run make i18n, and write the translations"
+
+
+def test_its_code_and_ids_are_those_of_the_source(twins: tuple[Any, Any]) -> None:
+    english, portuguese = twins
+    assert [cell.id for cell in english.cells] == [cell.id for cell in portuguese.cells]
+    for here, there in zip(code(english), code(portuguese), strict=True):
+        assert ast.dump(ast.parse(here.source)) == ast.dump(ast.parse(there.source)), here.id
+        assert here.metadata == there.metadata and not there.outputs
+
+
+def test_no_text_is_kept_that_no_notebook_has() -> None:
+    there = {text for path in notebooks.sources() for text in notebooks.texts(nbformat.read(path, as_version=4))}
+    assert notebooks.known_texts().keys() == there, "run make i18n"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 import threading
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -206,3 +207,9 @@ def test_no_passages_at_all_is_refused_and_not_taken_for_the_default(workspace: 
     for verb in (workspace.search, workspace.ask):
         with pytest.raises(QragError, match="0"):
             verb("rei de Roma", 0)
+
+
+@pytest.mark.parametrize("questions", ["Quem é o rei?", ["Quem é o rei?", 3]])
+def test_questions_that_are_no_list_of_texts_are_refused(questions: Any, workspace: Workspace) -> None:
+    with pytest.raises(QragError, match="the questions are not a list of texts"):
+        workspace.ask_many(questions)
