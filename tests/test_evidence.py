@@ -63,6 +63,22 @@ def test_a_document_that_was_deleted_or_replaced_gives_no_candidates():
     assert candidates([hit(0, 40)], lambda _: "outro texto " * 9, "pt") == []
 
 
+def test_references_and_the_names_of_columns_come_last_and_weigh_less():
+    text = (
+        "SILVA, J. A ponte. 2. ed. Recife: Cais, 2010. p. 3-10.\n\nA ponte é alta.\n\nPonte\tVãos\nVelha\t12\nNova\t9"
+    )
+    found = candidates([hit(0, len(text), text)], lambda _: text, "pt")
+    assert [c.text for c in found if not c.aside] == ["A ponte é alta.", "Velha\t12", "Nova\t9"]
+    assert [c.aside for c in found] == sorted(c.aside for c in found) and WEIGHTS["aside"][0] < 0
+
+
+def test_what_has_no_full_stop_answers_in_pieces_that_begin_at_words():
+    text = "zelar pela limpeza das mesas; guardar as chaves da câmara fria com o vigilante noturno; " * 60
+    start = text.index("vigilante", 2_000) + 3
+    found = candidates([hit(start, start + 900, text)], lambda _: text, "pt")
+    assert len(found) > 3 and all(c.text.startswith(("zelar", "guardar")) and len(c.text) <= 300 for c in found)
+
+
 def test_the_kind_of_answer_and_the_sentence_before_decide():
     assert "1901" in best("Quando foi feita a ponte?")
     assert "doze arcos" in best("Quantos arcos tem a ponte?")

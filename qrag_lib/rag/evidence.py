@@ -16,7 +16,9 @@ import numpy.typing as npt
 from qrag_lib.errors import NotFound
 from qrag_lib.language import sentences
 from qrag_lib.rag.asking import Question, counts, defines, met, near, refers_back
+from qrag_lib.rag.boilerplate import around, touches
 from qrag_lib.rag.reading import Reading, longest_run, tokens
+from qrag_lib.rag.tables import read_row
 from qrag_lib.types import Chunk, Hit
 
 Array = npt.NDArray[np.float64]
@@ -32,6 +34,8 @@ class Candidate(Reading):
     """A sentence of a document: `text == document text[start:end]`.
 
     rank: of its best hit, from 0. place: among the sentences of the passage, from 0.
+    aside: a reference, menu, address or licence, or the row that names a table's columns: answers when nothing else
+    does.
     """
 
     hit: Hit
@@ -41,6 +45,7 @@ class Candidate(Reading):
     end: int
     text: str
     language: str
+    aside: bool = False
 
     @cached_property
     def stems(self) -> tuple[str, ...]:
@@ -54,15 +59,21 @@ class Candidate(Reading):
 
 
 def candidates(hits: Sequence[Hit], texts: Callable[[str], str], language: str) -> list[Candidate]:
-    """The whole sentences that the best hits touch, best hit first; one that several hits touch counts once."""
+    """The whole sentences that the best hits touch, best hit first; one that several hits touch counts once.
+
+    What stands aside of the text comes last.
+    """
     found: dict[tuple[str, int, int], Candidate] = {}
     for rank, hit in enumerate(hits[:PASSAGES]):
         spoken = hit.chunk.language if hit.chunk.language in ("pt", "en") else language
         text = _stored(hit.chunk, texts)
+        apart = around(text, hit.chunk.start, hit.chunk.end)
         for place, (start, end) in enumerate(whole_sentences(text, hit.chunk, spoken)):
-            candidate = Candidate(hit, rank, place, start, end, text[start:end], spoken)
+            row = read_row(text, start, end)
+            aside = touches(apart, (start, end)) or (row is not None and row.names)
+            candidate = Candidate(hit, rank, place, start, end, text[start:end], spoken, aside)
             found.setdefault((candidate.document_id, start, end), candidate)
-    return list(found.values())
+    return sorted(found.values(), key=lambda candidate: candidate.aside)
 
 
 def _stored(chunk: Chunk, texts: Callable[[str], str]) -> str:
@@ -87,7 +98,7 @@ FEATURES: Final = (
     "covered", "best_covered", "before", "before_back", "after", "title", "run", "window",
     "cosine", "cosine_before",
     "name_met", "number_met", "reason_met", "defined", "answer_near", "counted",
-    "retrieval", "first", "new", "asks", "long",
+    "retrieval", "first", "new", "asks", "long", "aside",
 )  # fmt: skip
 
 
@@ -209,6 +220,7 @@ def _form(question: Question, found: Sequence[Candidate]) -> dict[str, Array]:
         "new": np.array([min(1.0, log1p(n) / 3) for n in fresh]),
         "asks": np.array([float(c.text.rstrip("\"'”» ").endswith("?")) for c in found]),
         "long": np.array([min(1.0, len(c.tokens) / 60) for c in found]),
+        "aside": np.array([float(c.aside) for c in found]),
     }
 
 
@@ -235,6 +247,7 @@ WEIGHTS: Final[dict[str, tuple[float, float]]] = {
     "new": (0.75, 0.75),
     "asks": (-1.94, -1.94),
     "long": (-0.83, -0.83),
+    "aside": (-2.0, -2.0),  # set, not fitted: as much as a question among the candidates
 }
 
 
