@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from qrag_lib import i18n
-from qrag_lib.i18n import extract
+from qrag_lib.i18n import extract, notebooks
 
 
 @pytest.fixture(scope="module")
@@ -114,3 +114,46 @@ def test_every_form_of_a_plural_is_translated(portuguese: Any) -> None:
     for message in portuguese:
         if isinstance(message.id, tuple):
             assert len(message.string) == 2 and all(message.string), message.id
+
+
+WORDS = {  # one word for one thing, in every text that a person reads
+    "passage": "trecho",
+    "document": "documento",
+    "workspace": "espaço de trabalho",
+    "chunk": "fragmento",
+    "question": "pergunta",
+    "answer": "resp",
+    "quote": "cita|aspas",
+    "citation": "cita",
+    "sentence": "frase",
+    "language model": "modelos? de linguagem",
+    "index": "índice|indexa",
+    "file": "arquivo",
+    "folder": "pasta",
+}
+CALQUES = re.compile(r"passag(em|ens)|sustentaç|a si mesm|em voz alta|\bachad[oa]", re.IGNORECASE)
+
+
+def translations(*forms: Any) -> list[str]:
+    return [each for form in forms for each in ([form] if isinstance(form, str) else form)]
+
+
+@pytest.fixture(scope="module")
+def texts(portuguese: Any) -> list[tuple[str, str]]:
+    """(English, Portuguese) of every form of the interface and every text of the notebooks, without what is code."""
+    said = [(m.id, m.string) for m in portuguese if m.id] + list(notebooks.known_texts().items())
+    pairs = [each for a, b in said for each in zip(translations(a), translations(b), strict=True)]
+    return [(CODE.sub("", english), CODE.sub("", other)) for english, other in pairs]
+
+
+CODE = re.compile(r"`[^`]*`|\{\w*[^}]*\}|--\w+|\bqrag [a-z]+|workspace\.\w+\([^)]*\)|\S+\.\w+\(")
+
+
+@pytest.mark.parametrize("word", WORDS)
+def test_a_thing_has_one_name(word: str, texts: list[tuple[str, str]]) -> None:
+    named = [pair for pair in texts if re.search(rf"(?<![\w.%]){word}s?\b(?![\w.:])", pair[0], re.IGNORECASE)]
+    assert named and [pair for pair in named if not re.search(WORDS[word], pair[1], re.IGNORECASE)] == []
+
+
+def test_nothing_is_said_as_nobody_says_it(texts: list[tuple[str, str]]) -> None:
+    assert [other for _english, other in texts if CALQUES.search(other)] == []
