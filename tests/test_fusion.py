@@ -51,3 +51,34 @@ def test_rrf_is_the_published_formula_scaled_to_one():
 )
 def test_the_prior_knows_the_languages_of_question_and_texts(language, languages, weight):
     assert fusion.prior_weight(language, languages) == weight
+
+
+def test_the_scale_keeps_the_order_of_the_cosines_and_spreads_those_of_e5():
+    cosine = np.array([0.6, 0.75, 0.8, 0.9, 0.97])
+    scaled = fusion.E5_PT_EN.scaled(cosine)
+    assert (np.diff(scaled) > 0).all() and scaled[0] < 0 and scaled[2] == pytest.approx(0.4)
+    assert fusion.MINILM.scaled(cosine).tolist() == cosine.tolist()
+
+
+@pytest.mark.parametrize(
+    ("model_id", "blend"),
+    [
+        ("e5-pt-en-3f9c21", fusion.E5_PT_EN),
+        ("all-MiniLM-L6-v2-53aa51", fusion.MINILM),
+        ("my-e5-pt-en-model", fusion.MINILM),
+        ("", fusion.MINILM),
+    ],
+)
+def test_an_embedder_is_known_by_its_name(model_id, blend):
+    assert fusion.blend_of(model_id) is blend
+
+
+@pytest.mark.parametrize("blend", [fusion.MINILM, fusion.E5_PT_EN])
+def test_a_question_in_another_language_than_the_texts_is_decided_by_meaning(blend):
+    weights = [fusion.prior_weight(language, {"en": 9}, blend) for language in ("pt", "en", "und")]
+    assert weights[0] == blend.across > weights[1] == weights[2] == blend.prior["en"]
+
+
+def test_e5_is_trusted_with_portuguese_and_minilm_is_not():
+    assert fusion.E5_PT_EN.prior["pt"] > fusion.E5_PT_EN.prior["en"]
+    assert fusion.MINILM.prior["pt"] < fusion.MINILM.prior["en"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Final, TypeVar
 
 import numpy as np
@@ -12,15 +13,51 @@ Scores = NDArray[np.float64]
 Matrix = NDArray[np.float32]
 T = TypeVar("T", bound=Hashable)
 
-# Weight of the dense side before anything is known of a corpus: all-MiniLM-L6-v2 was trained on English.
-PRIOR: Final = {"pt": 0.2, "en": 0.5, "und": 0.4}
-ACROSS: Final = 0.7  # question in a language that the texts are not in: few words can match
 COMMON: Final = 0.1  # share of the texts that makes a language one of the corpus's
 DAMPING: Final = 60  # ranks; Cormack et al., SIGIR 2009
 
 
+@dataclass(frozen=True, slots=True)
+class Blend:
+    """How the cosine of one embedder stands beside the lexical share.
+
+    floor, ceiling: cosines that count as 0 and as 1, so that a weight means the same for every embedder.
+    prior: weight of the dense side by language, before anything is known of a corpus.
+    across: the same for a question in a language that the texts are not in: few words can match.
+    """
+
+    floor: float
+    ceiling: float
+    prior: Mapping[str, float]
+    across: float
+
+    def scaled(self, cosine: Scores) -> Scores:
+        """The cosines (n,) from 0, what unrelated texts have, to 1, the same text; monotonous, not clipped.
+
+        >>> E5_PT_EN.scaled(np.array([0.7, 0.95])).round(2).tolist()
+        [0.0, 1.0]
+        """
+        return (cosine - self.floor) / (self.ceiling - self.floor)
+
+
+# all-MiniLM-L6-v2 was trained on English; its cosines use the whole range. So may those of a model not known here.
+MINILM: Final = Blend(0.0, 1.0, {"pt": 0.2, "en": 0.5, "und": 0.4}, across=0.7)
+# Nearly all cosines of E5 lie between these two: it was trained at a temperature of .01 (Wang et al., 2022).
+E5_PT_EN: Final = Blend(0.7, 0.95, {"pt": 0.6, "en": 0.4, "und": 0.5}, across=0.75)
+BLENDS: Final = {"e5-pt-en-": E5_PT_EN}  # by how a model_id begins
+
+
+def blend_of(model_id: str) -> Blend:
+    """The constants of an embedder; those of MiniLM for one that is not known.
+
+    >>> blend_of("e5-pt-en-0b1c").across, blend_of("a folder").floor
+    (0.75, 0.0)
+    """
+    return next((blend for start, blend in BLENDS.items() if model_id.startswith(start)), MINILM)
+
+
 def convex(cosine: Scores, share: Scores, weight: float) -> Scores:
-    """The fused scores (n,): `weight` of the cosine, the rest of the lexical share.
+    """The fused scores (n,): `weight` of the scaled cosine, the rest of the lexical share.
 
     Both have bounds of their own (1 at best), so nothing is stretched to the candidates at hand:
     a question whose words say little leaves the decision to the dense side by itself. A NaN counts as 0.
@@ -46,7 +83,7 @@ def rrf(rankings: Sequence[Sequence[T]], damping: int = DAMPING) -> dict[T, floa
     return scores
 
 
-def prior_weight(language: str, languages: Mapping[str, int]) -> float:
+def prior_weight(language: str, languages: Mapping[str, int], blend: Blend = MINILM) -> float:
     """Weight of the dense side by the language of the question and how many texts are in which.
 
     >>> prior_weight("pt", {"pt": 9}), prior_weight("pt", {"en": 9})
@@ -54,12 +91,13 @@ def prior_weight(language: str, languages: Mapping[str, int]) -> float:
     """
     known = common(languages)
     if language == "und" and known:
-        return PRIOR[known[0]]
-    return ACROSS if known and language not in known and known != ["und"] else PRIOR[language]
+        return blend.prior[known[0]]
+    foreign = known and language not in known and known != ["und"]
+    return blend.across if foreign else blend.prior[language]
 
 
 def common(languages: Mapping[str, int]) -> list[str]:
     """The languages of a corpus, most frequent first, without those that few of its texts are in."""
     total = sum(languages.values())
-    kept = [each for each, n in languages.items() if each in PRIOR and n >= COMMON * total]
+    kept = [each for each, n in languages.items() if each in MINILM.prior and n >= COMMON * total]
     return sorted(kept, key=lambda each: (each == "und", -languages[each], each))

@@ -138,7 +138,8 @@ def choose_weight(index: Index, language: str, mode: str = "hybrid", given: floa
     known = fusion.common(languages)
     spoken = known[0] if language == "und" and known else language
     fitted = (index.fit or {}).get("weights", {}).get(spoken)
-    return float(next(w for w in (given, fitted, fusion.prior_weight(language, languages)) if w is not None))
+    prior = fusion.prior_weight(language, languages, fusion.blend_of(index.model_id))
+    return float(next(w for w in (given, fitted, prior) if w is not None))
 
 
 def embed(embedding: Embedder, question: str) -> Any:
@@ -172,17 +173,17 @@ def rank(
 ) -> Ranking:
     """Candidates fused and collapsed; each side brings more where copies of one text crowd the others out."""
     watch = watch or Stopwatch()
-    pool = max(POOL, wanted)
+    pool, blend = max(POOL, wanted), fusion.blend_of(index.model_id)
     while True:
         candidates = gather(catalog, dense, index, query, pool, watch)
         with watch("fusion"):
-            ranking = collapsed(candidates, fused(candidates, mode, weight))
+            ranking = collapsed(candidates, fused(candidates, mode, weight, blend))
         if len(ranking.order) >= wanted or candidates.exhausted:
             return ranking
         pool *= 4
 
 
-def fused(candidates: Candidates, mode: str, weight: float) -> Scores:
+def fused(candidates: Candidates, mode: str, weight: float, blend: fusion.Blend = fusion.MINILM) -> Scores:
     """One score (n,) a candidate; minus infinity for what the mode's own side did not find."""
     if mode == "rrf":
         scores = fusion.rrf([candidates.dense_found, candidates.lexical_found])
@@ -191,7 +192,7 @@ def fused(candidates: Candidates, mode: str, weight: float) -> Scores:
         return candidates.cosine
     if mode == "lexical":
         return candidates.share
-    return fusion.convex(candidates.cosine, candidates.share, weight)
+    return fusion.convex(blend.scaled(candidates.cosine), candidates.share, weight)
 
 
 def collapsed(candidates: Candidates, scores: Scores) -> Ranking:
