@@ -72,6 +72,15 @@ def test_references_and_the_names_of_columns_come_last_and_weigh_less():
     assert [c.aside for c in found] == sorted(c.aside for c in found) and WEIGHTS["aside"][0] < 0
 
 
+def test_a_row_is_found_by_the_names_of_its_columns():
+    text = "Cidade\tPrefixo\tFundação\nRecife\t81\t1537\nNatal\t84\t1599\n\nO prefixo serve para ligar de longe."
+    asked, found = (
+        Question("Qual o prefixo de Natal?", "pt"),
+        candidates([hit(0, len(text), text)], lambda _: text, "pt"),
+    )
+    assert found[int(np.argmax(score(features(asked, found), semantic=False)))].text == "Natal\t84\t1599"
+
+
 def test_what_has_no_full_stop_answers_in_pieces_that_begin_at_words():
     text = "zelar pela limpeza das mesas; guardar as chaves da câmara fria com o vigilante noturno; " * 60
     start = text.index("vigilante", 2_000) + 3

@@ -35,7 +35,7 @@ class Candidate(Reading):
 
     rank: of its best hit, from 0. place: among the sentences of the passage, from 0.
     aside: a reference, menu, address or licence, or the row that names a table's columns: answers when nothing else
-    does.
+    does. columns: the names of its columns, for a row of a table that does not say them itself.
     """
 
     hit: Hit
@@ -46,11 +46,12 @@ class Candidate(Reading):
     text: str
     language: str
     aside: bool = False
+    columns: str = ""
 
     @cached_property
     def stems(self) -> tuple[str, ...]:
-        """Its index terms, in order."""
-        return tuple(t.stem for t in self.tokens if t.stem)
+        """Its index terms, in order; those of its columns' names come first."""
+        return tuple(t.stem for t in (*tokens(self.columns, self.language), *self.tokens) if t.stem)
 
     @property
     def document_id(self) -> str:
@@ -71,7 +72,8 @@ def candidates(hits: Sequence[Hit], texts: Callable[[str], str], language: str) 
         for place, (start, end) in enumerate(whole_sentences(text, hit.chunk, spoken)):
             row = read_row(text, start, end)
             aside = touches(apart, (start, end)) or (row is not None and row.names)
-            candidate = Candidate(hit, rank, place, start, end, text[start:end], spoken, aside)
+            columns = " ".join(name for name in (row.columns if row else ()) if name not in text[start:end])
+            candidate = Candidate(hit, rank, place, start, end, text[start:end], spoken, aside, columns)
             found.setdefault((candidate.document_id, start, end), candidate)
     return sorted(found.values(), key=lambda candidate: candidate.aside)
 
