@@ -15,6 +15,7 @@ from qrag_lib.rag.catalog import Catalog
 from qrag_lib.rag.lock import holder
 from qrag_lib.rag.stores.dense import DenseIndex
 from qrag_lib.settings import Settings
+from qrag_lib.types import IndexConfig
 
 
 @dataclass(frozen=True)
@@ -62,6 +63,7 @@ class Status:
                 _("chunk size and overlap"),
                 "{chunk_size} / {chunk_overlap} {chunk_unit}".format(**index) if index else "-",
             ),
+            (_("index made by"), _made_by(index)),
             (_("weight of the dense side"), ", ".join(_weights(self.dense_weights)) or "-"),
             (_("vector index"), self.chroma or _("in order")),
             (_("being written by"), self.writer or _("nobody")),
@@ -88,6 +90,12 @@ class Status:
 
 def _weights(weights: dict[str, float]) -> list[str]:
     return [f"{language} {show.number(weight, 2)}" for language, weight in weights.items()]
+
+
+def _made_by(index: dict[str, Any]) -> str:
+    if index and IndexConfig(**index).outdated:
+        return _("an earlier version: qrag reindex renews it")
+    return _("this version") if index else "-"
 
 
 def status(folder: Path, catalog: Catalog, dense: DenseIndex, settings: Settings) -> Status:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Literal, overload
 
@@ -28,6 +28,8 @@ REASONS = {
     "unreadable": N_("the file cannot be opened"),
     "not_a_file": N_("a link, a pipe, a device or a loop"),
 }
+
+_ANALYZERS_BEFORE = ("snowball-1",)
 
 SectionKind = Literal["page", "sheet", "slide", "heading", "record"]
 
@@ -353,7 +355,7 @@ class IndexConfig:
     chunk_size: int
     chunk_overlap: int
     chunk_unit: Literal["tokens", "characters"] = "tokens"
-    analyzer: str = "snowball-1"
+    analyzer: str = "snowball-2"
     parser: str = "sentences-1"
     query_prefix: str = ""
     passage_prefix: str = ""
@@ -363,6 +365,15 @@ class IndexConfig:
         """12 hexadecimal digits that name the index."""
         parts = (self.model_id, self.chunk_size, self.chunk_overlap, self.chunk_unit, self.analyzer, self.parser)
         return text_hash(repr(parts))[:12]
+
+    @property
+    def outdated(self) -> bool:
+        """True where an earlier version of the program made it; it answers as it did until `reindex`."""
+        return self.analyzer in _ANALYZERS_BEFORE
+
+    def with_ways_of(self, other: IndexConfig) -> IndexConfig:
+        """The same settings, with what only the program's version decides taken from the other."""
+        return replace(self, analyzer=other.analyzer)
 
 
 Operator = Literal["==", "!=", ">", ">=", "<", "<=", "in", "nin", "contains"]

@@ -213,6 +213,12 @@ def test_words_keep_what_is_inside_them() -> None:
         ("R$ 1.234,56", "1234,56", "pt"),
         ("1,234.56", "1.234,56", "en"),
         ("1.500 alunos", "1500", "pt"),
+        ("licitação", "licitacao", "pt"),
+        ("licença-maternidade", "licenca maternidade", "pt"),
+        ("audiências públicas", "audiencia publica", "pt"),
+        ("execuções", "execucao", "pt"),
+        ("indispensável", "indispensavel", "pt"),
+        ("horária", "horaria", "pt"),
         ("EIP-1559", "eip1559", "en"),
         ("EIP-1559", "1559", "en"),
         ("T1437.001", "t1437", "en"),
@@ -239,6 +245,12 @@ def test_a_text_of_unknown_language_is_found_from_both(question: str, language: 
 def test_stop_words_are_dropped_with_and_without_accents() -> None:
     assert terms("não nao até ate você voce", "pt") == []
     assert terms("the of and", "en") == []
+
+
+def test_an_index_of_before_is_asked_in_its_own_terms() -> None:
+    assert terms("licitação", "pt", "snowball-1") == terms("licitação", "pt") == ["licit"]
+    assert terms("licitacao", "pt", "snowball-1") == ["licitaca"]
+    assert "11222333000181" not in terms("11.222.333/0001-81", "pt", "snowball-1")
 
 
 def test_terms_of_unusual_text_are_plain_strings() -> None:

@@ -72,7 +72,7 @@ def test_stored_terms_are_those_of_the_passage():
     index = workspace.catalog.indexes.active()
     assert index is not None
     chunks = dict(workspace.catalog.chunks.sample(index.id, 4))
-    stored = lexical.stored_terms(workspace.catalog, index.id, chunks)
+    stored = lexical.stored_terms(workspace.catalog, index, chunks)
     assert stored == [lexical.passage_terms(chunk) for chunk in chunks.values()]
 
 

@@ -6,13 +6,14 @@ gracefully: sentences by punctuation, terms by both stemmers.
 
 from __future__ import annotations
 
-from qrag_lib.language.analysis import ANALYZER, fold, terms, words
+from qrag_lib.language.analysis import ANALYZER, ANALYZERS, fold, terms, words
 from qrag_lib.language.detection import LANGUAGES, Language, detect
 from qrag_lib.language.segmentation import blocks, paragraphs, sentences
 from qrag_lib.language.stopwords import STOP_WORDS
 
 __all__ = [
     "ANALYZER",
+    "ANALYZERS",
     "LANGUAGES",
     "STOP_WORDS",
     "Language",

@@ -16,6 +16,7 @@ from qrag_lib.models.encoder import Embedder
 from qrag_lib.rag.asking import Question
 from qrag_lib.rag.confidence import THRESHOLD, confidence
 from qrag_lib.rag.evidence import GAP, Array, Candidate, candidates, features, score
+from qrag_lib.rag.legal import outline_of
 from qrag_lib.rag.outline import places
 from qrag_lib.types import Answer, Chunk, Citation, Document, Hit, Hits, Outcome, Sentence
 
@@ -89,7 +90,7 @@ def placed(answer: Answer, load: Callable[[str], Document]) -> Answer:
 
     load: gives a document by its id.
     """
-    found = [places(load(each.document_id).sections, [each.start])[0] for each in answer.citations]
+    found = [places(outline_of(load(each.document_id)), [each.start])[0] for each in answer.citations]
     citations = (replace(c, page=p.page, headings=p.headings) for c, p in zip(answer.citations, found, strict=True))
     return replace(answer, citations=tuple(citations))
 

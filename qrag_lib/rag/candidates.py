@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from time import perf_counter
@@ -41,12 +41,16 @@ class Stopwatch:
 
 @dataclass(frozen=True)
 class Query:
-    """A question as both sides take it. vector None or no terms: that side is not asked."""
+    """A question as both sides take it. vector None or no terms: that side is not asked.
+
+    meant: for words that no passage holds, those one letter away that the lexical side has read in their place.
+    """
 
     terms: QuestionTerms
     vector: Matrix | None
     filters: tuple[Filter, ...] = ()
     known: Frequencies = field(default_factory=lambda: Frequencies(0, 1.0, {}))
+    meant: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -82,7 +86,7 @@ def gather(
         looked_for = lexical.finding_terms(query.terms, query.known)
         matched = catalog.chunks.match(index.id, looked_for, pool, query.filters)
         chunks = catalog.chunks.get([row for row, _score in (*near, *matched)])
-        passages = lexical.stored_terms(catalog, index.id, chunks)
+        passages = lexical.stored_terms(catalog, index, chunks)
         bm25, share = lexical.bm25(query.terms, passages, query.known)
     with watch("dense"):
         cosine = _cosines(read_vectors(catalog, index, list(chunks.values())), query.vector)

@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Protocol
 from qrag_lib.errors import SettingsError
 from qrag_lib.i18n import _
 from qrag_lib.language import detect
+from qrag_lib.rag.legal import outline_of
 from qrag_lib.rag.outline import Headings, Place, fit_headings, places
 from qrag_lib.rag.packing import Room, Ruler, Span, pack, regions, split_long, units_of
-from qrag_lib.types import Chunk, Document, IndexConfig
+from qrag_lib.types import Chunk, Document, IndexConfig, Section
 
 if TYPE_CHECKING:
     from llama_index.core.node_parser import NodeParser
@@ -59,7 +60,8 @@ def chunk_many(
     room = room_for(config, embedding)
     for window in _windows(documents):
         for document, pieces in zip(window, embedding.token_spans_many([d.text for d in window]), strict=True):
-            yield _Chunker(document, pieces, embedding).chunks(room, parser)
+            sections = document.sections if config.outdated else outline_of(document)
+            yield _Chunker(document, sections, pieces, embedding).chunks(room, parser)
 
 
 def _windows(documents: Iterable[Document]) -> Iterator[list[Document]]:
@@ -94,8 +96,11 @@ def room_for(config: IndexConfig, embedding: Tokenized) -> Room:
 class _Chunker:
     """One document on its way to chunks."""
 
-    def __init__(self, document: Document, pieces: Sequence[Span], embedding: Tokenized) -> None:
+    def __init__(
+        self, document: Document, sections: Sequence[Section], pieces: Sequence[Span], embedding: Tokenized
+    ) -> None:
         self.document = document
+        self.sections = sections
         self.embedding = embedding
         self.ruler = Ruler([start for start, _end in pieces])
         self.language = detect(document.text)
@@ -115,9 +120,8 @@ class _Chunker:
 
     def _carried(self) -> dict[Headings, Headings]:
         """What is carried along of each path of headings: a quarter of the embedder's limit at most."""
-        sections = self.document.sections
-        inside = [s.start + 1 for s in sections if s.kind == "heading"]
-        paths = [path for path in {place.headings for place in places(sections, inside)} if path]
+        inside = [s.start + 1 for s in self.sections if s.kind == "heading"]
+        paths = [path for path in {place.headings for place in places(self.sections, inside)} if path]
         most = self.limit // _HEADING_SHARE
         counts = self._counts([" > ".join(path) for path in paths])
         return {
@@ -132,7 +136,7 @@ class _Chunker:
     def _cut(self, room: Room) -> Iterator[Span]:
         """Our spans, region by region."""
         units = list(units_of(self.document.text, self.ruler, room, self.language))
-        for region in regions(units, self.document.sections, self.ruler, room):
+        for region in regions(units, self.sections, self.ruler, room):
             yield from pack(region, self.ruler, room)
 
     def _cut_by(self, parser: NodeParser, room: Room) -> Iterator[Span]:
@@ -144,7 +148,7 @@ class _Chunker:
             yield from split_long(self.document.text, span, self.ruler, whole)
 
     def _places(self, spans: Sequence[Span]) -> list[Place]:
-        found = places(self.document.sections, [start for start, _end in spans])
+        found = places(self.sections, [start for start, _end in spans])
         return [replace(place, headings=self.carried.get(place.headings, ())) for place in found]
 
     def _too_long(self, spans: Sequence[Span], places_: Sequence[Place]) -> set[int]:

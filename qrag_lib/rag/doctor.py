@@ -9,17 +9,19 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from qrag_lib import language, show
+from qrag_lib import show
 from qrag_lib.i18n import _, ngettext
 from qrag_lib.rag.catalog import Catalog, Index
 from qrag_lib.rag.documents import unprinted
 from qrag_lib.rag.forget import purge
+from qrag_lib.rag.lexical import chunk_terms
 from qrag_lib.rag.stores.chroma import ChromaFolder, TornFolder, strangers
 from qrag_lib.rag.stores.dense import DenseIndex
 
 if TYPE_CHECKING:
     from qrag_lib.models.encoder import Embedder
 
+BESIDE = ("files", "models", "outdated")  # codes of what does not keep the workspace from answering
 SAME = 0.999  # least cosine of a vector and its copy: float16 keeps 0.9999
 
 
@@ -27,7 +29,7 @@ SAME = 0.999  # least cosine of a vector and its copy: float16 keeps 0.9999
 class Finding:
     """Something that is not as it should be. mend: what repairs it; None where a person has to act.
 
-    code: catalogue, terms, vectors, spans, pending, chroma, files, models or unused.
+    code: catalogue, terms, vectors, spans, pending, chroma, files, models, outdated or unused.
     """
 
     code: str
@@ -46,8 +48,8 @@ class Diagnosis:
 
     @property
     def healthy(self) -> bool:
-        """True where nothing is left that concerns the workspace itself; files and models are beside it."""
-        return all(finding.mended or finding.code in ("files", "models") for finding in self.findings)
+        """True where nothing is left that concerns the workspace itself; what is BESIDE it is told."""
+        return all(finding.mended or finding.code in BESIDE for finding in self.findings)
 
     def _rows(self) -> list[tuple[str, str, str]]:
         return [(f.code, f.message, _("mended") if f.mended else f.hint) for f in self.findings]
@@ -81,6 +83,7 @@ def diagnose(
     if not findings:
         for index in catalog.indexes.all():
             findings += _index_findings(catalog, dense, index, embedding)
+        findings += _outdated(catalog)
         findings += _unused(catalog)
         findings += _unpurged(catalog, dense)
         findings += _strange_folders(catalog, dense)
@@ -168,7 +171,7 @@ def _differing(catalog: Catalog, index: Index, hashes: list[str], vectors: np.nd
 
 def _rebuild_terms(catalog: Catalog, index: Index) -> None:
     with catalog.write():
-        catalog.chunks.rebuild_terms(index.id, lambda c: " ".join(language.terms(c.embedded_text, c.language)))
+        catalog.chunks.rebuild_terms(index.id, lambda chunk: " ".join(chunk_terms(chunk, index.config.analyzer)))
 
 
 def _embed(catalog: Catalog, dense: DenseIndex, index: Index, rows: list[int], embedding: Embedder) -> None:
@@ -179,6 +182,14 @@ def _embed(catalog: Catalog, dense: DenseIndex, index: Index, rows: list[int], e
     with catalog.write():
         catalog.vectors.put(index.model_id, list(texts), vectors)
     dense.publish(index)
+
+
+def _outdated(catalog: Catalog) -> Iterator[Finding]:
+    """An index that an earlier version made: it answers as it did."""
+    index = catalog.indexes.active()
+    if index and index.config.outdated:
+        message = _("the index was made by an earlier version, which reads identifiers and accents less well")
+        yield Finding("outdated", message, _("qrag reindex makes it anew from the stored text"))
 
 
 def _unused(catalog: Catalog) -> Iterator[Finding]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any, Final
 
 import numpy as np
@@ -355,16 +355,21 @@ class _Run:
                 rank, i = best
                 detail = _("place {rank}, score {score}").format(rank=rank, score=f"{scores[i]:.2f}")
                 self._note(name, rank <= POOL, detail)
+        if query.meant:
+            self._add(", ".join(_("{typed} read as {meant}").format(typed=t, meant=m) for t, m in query.meant.items()))
         self.missing = self._missing_words(query)
         if self.missing:
-            last = self.stages[-1]
-            lacks = _("the passage lacks: {words}").format(words=", ".join(self.missing))
-            self.stages[-1] = replace(last, detail=f"{last.detail}; {lacks}")
+            self._add(_("the passage lacks: {words}").format(words=", ".join(self.missing)))
+
+    def _add(self, detail: str) -> None:
+        """More to say of the last stage."""
+        last = self.stages[-1]
+        self.stages[-1] = replace(last, detail=f"{last.detail}; {detail}")
 
     def _missing_words(self, query: Query) -> tuple[str, ...]:
-        language = detect(self.question)
-        held = {term for each in self.targets.values() for term in lexical.passage_terms(each)}
-        asked = [(word, terms(word, language)) for word in words(self.question)]
+        language, analyzer = detect(self.question), self.index.config.analyzer
+        held = {term for each in self.targets.values() for term in lexical.passage_terms(each, analyzer)}
+        asked = [(word, terms(word, language, analyzer)) for word in words(self.question)]
         return tuple(dict.fromkeys(word for word, of_word in asked if of_word and not held & set(of_word)))
 
     # -- what brings it back -----------------------------------------------------------------
@@ -393,8 +398,9 @@ class _Run:
     def _telling_words(self) -> list[str]:
         """Words of the passage that few other chunks have and the question has not."""
         first = next(iter(self.targets.values()))
-        asked = set(terms(self.question, first.language))
-        by_term = {term: word for word in words(first.text)[::-1] for term in terms(word, first.language)[:1]}
+        analyse = partial(terms, language=first.language, analyzer=self.index.config.analyzer)
+        asked = set(analyse(self.question))
+        by_term = {term: word for word in words(first.text)[::-1] for term in analyse(word)[:1]}
         fresh = [term for term in by_term if term not in asked and len(term) > 2]
         known = lexical.frequencies(self.catalog, self.index.id, fresh)
         rare = sorted(fresh, key=lambda term: -known.idf(term))

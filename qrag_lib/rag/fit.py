@@ -107,11 +107,11 @@ def reciprocal_ranks(
 
 def _places(catalog: Catalog, dense: DenseIndex, index: Index, cloze: Cloze, question: Matrix, answer: Matrix) -> Curve:
     """Place (g,) of the rest of the passage among the candidates that do not hold the sentence."""
-    wanted = lexical.question_terms(cloze.sentence, cloze.language)
+    wanted = lexical.question_terms(cloze.sentence, cloze.language, (), index.config.analyzer)
     query = Query(wanted, question, known=lexical.frequencies(catalog, index.id, wanted.all))
     found = gather(catalog, dense, index, query)
     others = _without(found, cloze)
-    passage = lexical.passage_terms(cloze.rest)
+    passage = lexical.passage_terms(cloze.rest, index.config.analyzer)
     share = lexical.bm25(wanted, [passage], query.known)[1][0]
     own = GRID * float(question @ answer) + (1 - GRID) * share  # (g,)
     rivals = np.array([fusion.convex(found.cosine[others], found.share[others], w) for w in GRID])  # (g, n)

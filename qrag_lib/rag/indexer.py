@@ -76,7 +76,7 @@ class Indexer:
                 _("the index was cut by {parser}").format(parser=active.config.parser),
                 hint=_("open the workspace with that parser, or run qrag reindex to cut it by ours"),
             )
-        if self._asked_for() != replace(active.config, model_id=""):
+        if self._asked_for().with_ways_of(active.config) != replace(active.config, model_id=""):
             self.rebuild(tell)
         return self._catalog.indexes.active() or active
 

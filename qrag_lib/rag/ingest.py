@@ -26,6 +26,7 @@ from qrag_lib.rag.chunking import chunk_many
 from qrag_lib.rag.documents import Reader
 from qrag_lib.rag.forget import purge
 from qrag_lib.rag.intake import Intake
+from qrag_lib.rag.lexical import chunk_terms
 from qrag_lib.rag.sources import Source
 from qrag_lib.rag.stores.dense import EXACT_UP_TO, DenseIndex
 from qrag_lib.types import Chunk, Document, IngestReport, text_hash
@@ -147,7 +148,7 @@ class Ingest:
 
         stamp: of its file; None where the document is stored already and only the index is new.
         """
-        terms = [" ".join(language.terms(each.embedded_text, each.language)) for each in chunks]
+        terms = [" ".join(chunk_terms(each, self.index.config.analyzer)) for each in chunks]
         hashes = [text_hash(each.embedded_text) for each in chunks]
         with self.catalog.write():
             self.catalog.vectors.renew(self.index.model_id, self.index.id, hashes)

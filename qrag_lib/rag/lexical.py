@@ -11,7 +11,7 @@ import json
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import chain, pairwise
 from math import log
 from pathlib import PurePath
 from typing import Final
@@ -19,8 +19,9 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from qrag_lib.language import STOP_WORDS, terms, words
-from qrag_lib.rag.catalog import Catalog
+from qrag_lib.language import ANALYZER, ANALYZERS, STOP_WORDS, terms, words
+from qrag_lib.language.law import ARTICLE, Provision, provisions, reference_terms
+from qrag_lib.rag.catalog import Catalog, Index
 from qrag_lib.rag.catalog.chunks import terms_table
 from qrag_lib.types import Chunk
 
@@ -29,6 +30,7 @@ Scores = NDArray[np.float64]
 K1: Final = 1.2
 B: Final = 0.6
 PHRASE: Final = 0.03  # of the rarer word's weight, for two words of the question side by side
+BEGINNING: Final = 3  # times that an article counts where it begins
 POSTINGS: Final = 20_000  # entries of the full-text index that one question may cost, about 1.5 us each
 
 
@@ -63,17 +65,20 @@ class Frequencies:
         return max(sum(map(self.idf, set(side))) for side in (question.own, question.other))
 
 
-def question_terms(question: str, language: str, languages: Iterable[str] = ()) -> QuestionTerms:
-    """Terms of a question for texts in `languages`.
+def question_terms(
+    question: str, language: str, languages: Iterable[str] = (), analyzer: str = ANALYZER
+) -> QuestionTerms:
+    """Terms of a question for texts in `languages`, as the analyzer of the index gives them.
 
     >>> question_terms("What is the university?", "en", ["en", "pt"])
     QuestionTerms(own=('universiti',), other=('university',))
     """
-    own = tuple(dict.fromkeys(terms(question, language)))
+    named = [] if analyzer == ANALYZERS[0] else reference_terms(question)
+    own = tuple(dict.fromkeys([*terms(question, language, analyzer), *named]))
     stops = STOP_WORDS.get(language, frozenset())
     content = " ".join(word for word in words(question) if word.lower() not in stops)
     others = [each for each in languages if each in STOP_WORDS and language in STOP_WORDS and each != language]
-    other = tuple(term for each in others for term in dict.fromkeys(terms(content, each)) if term not in own)
+    other = tuple(term for each in others for term in dict.fromkeys(terms(content, each, analyzer)) if term not in own)
     return QuestionTerms(own, other)
 
 
@@ -116,22 +121,36 @@ def finding_terms(question: QuestionTerms, known: Frequencies, budget: int = POS
     return chosen
 
 
-def stored_terms(catalog: Catalog, index_id: str, chunks: Mapping[int, Chunk]) -> list[list[str]]:
+def chunk_terms(chunk: Chunk, analyzer: str = ANALYZER) -> list[str]:
+    """The terms of a chunk's headings and text, as its index keeps them; then those of its provisions of a law."""
+    found = terms(chunk.embedded_text, chunk.language, analyzer)
+    if analyzer != ANALYZERS[0]:
+        held = dict.fromkeys(provisions(chunk.text, chunk.headings))
+        found += ["", *chain.from_iterable([each.term] * _weight(each) for each in held)]
+    return found
+
+
+def _weight(provision: Provision) -> int:
+    """How often its term is counted: who asks for an article wants its beginning first."""
+    return BEGINNING if provision.depth == ARTICLE and provision.start >= 0 else 1
+
+
+def stored_terms(catalog: Catalog, index: Index, chunks: Mapping[int, Chunk]) -> list[list[str]]:
     """For each chunk, by its row, the terms of its headings, text and document name, in their order."""
-    table = terms_table(index_id)
+    table, analyzer = terms_table(index.id), index.config.analyzer
     sql = f"SELECT rowid, terms FROM {table} WHERE rowid IN (SELECT value FROM json_each(?))"
     held = dict(catalog.database.read(sql, (json.dumps(list(chunks)),)))
-    return [[*held.get(row, "").split(" "), "", *_name_terms(chunk)] for row, chunk in chunks.items()]
+    return [[*held.get(row, "").split(" "), "", *_name_terms(chunk, analyzer)] for row, chunk in chunks.items()]
 
 
-def passage_terms(chunk: Chunk) -> list[str]:
+def passage_terms(chunk: Chunk, analyzer: str = ANALYZER) -> list[str]:
     """What `stored_terms` gives for a chunk, from the chunk itself."""
-    return [*terms(chunk.embedded_text, chunk.language), "", *_name_terms(chunk)]
+    return [*chunk_terms(chunk, analyzer), "", *_name_terms(chunk, analyzer)]
 
 
-def _name_terms(chunk: Chunk) -> list[str]:
+def _name_terms(chunk: Chunk, analyzer: str) -> list[str]:
     name = PurePath(chunk.document_name).stem
-    return [] if name in chunk.headings else terms(name, chunk.language)
+    return [] if name in chunk.headings else terms(name, chunk.language, analyzer)
 
 
 def bm25(question: QuestionTerms, passages: Sequence[Sequence[str]], known: Frequencies) -> tuple[Scores, Scores]:

@@ -19,6 +19,7 @@ from qrag_lib.rag.candidates import POOL, Candidates, Query, Scores, Stopwatch, 
 from qrag_lib.rag.catalog import Catalog, Index
 from qrag_lib.rag.conditions import to_filters
 from qrag_lib.rag.stores.dense import DenseIndex
+from qrag_lib.rag.typos import meant_words, reworded
 from qrag_lib.types import Hit, Hits, text_hash
 
 if TYPE_CHECKING:
@@ -152,10 +153,16 @@ def embed(embedding: Embedder, question: str) -> Any:
 
 def make_query(catalog: Catalog, index: Index, question: str, language: str, vector: Any, mode: str) -> Query:
     """The question as both sides take it; a side that the mode leaves out gets nothing."""
-    terms = lexical.QuestionTerms(())
-    if mode != "dense":
-        terms = lexical.question_terms(question, language, fusion.common(languages_of(index)))
-    return Query(terms, vector, (), lexical.frequencies(catalog, index.id, terms.all))
+    if mode == "dense":
+        return Query(lexical.QuestionTerms(()), vector, (), lexical.frequencies(catalog, index.id, ()))
+    languages = fusion.common(languages_of(index))
+    terms = lexical.question_terms(question, language, languages, index.config.analyzer)
+    known = lexical.frequencies(catalog, index.id, terms.all)
+    meant = meant_words(catalog, index, question, dict.fromkeys([language, *languages]), known)
+    if meant:
+        terms = lexical.question_terms(reworded(question, meant), language, languages, index.config.analyzer)
+        known = lexical.frequencies(catalog, index.id, terms.all)
+    return Query(terms, vector, (), known, meant)
 
 
 # -- candidates to a ranking ---------------------------------------------------------------
