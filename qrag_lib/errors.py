@@ -6,6 +6,7 @@
     ├── SettingsError           a setting has a value that cannot be used
     ├── SourceError             what was given to ingest cannot be read as documents
     │   └── DocumentRefused     one file or record; carries a reason code, the others go on
+    ├── QuestionError           what was asked cannot be asked: no words, a number out of range, an unknown key
     ├── NotFound                a document, chunk, index or question set of that name is not there
     ├── WorkspaceError          the folder itself
     │   ├── WorkspaceNotFound   there is none, or it is not one of ours
@@ -82,6 +83,10 @@ class DocumentRefused(SourceError):
     def __init__(self, reason: str, message: str, *, hint: str | None = None) -> None:
         super().__init__(message, hint=hint)
         self.reason = reason
+
+
+class QuestionError(QragError):
+    """What was asked cannot be asked: no words, a number out of range, a filter on a key that nothing has."""
 
 
 class NotFound(QragError):

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from qrag_lib import progress as progress_bars
-from qrag_lib.errors import EvaluationError, NotFound, QragError, WorkspaceNotFound, WorkspaceReadOnly
+from qrag_lib.errors import EvaluationError, NotFound, QragError, QuestionError, WorkspaceNotFound, WorkspaceReadOnly
 from qrag_lib.i18n import _
 from qrag_lib.progress import Progress
 from qrag_lib.rag.catalog import Catalog
@@ -231,6 +231,9 @@ class Workspace:
         return self._answerer.ask_together(questions, k, filters, self._threshold(threshold), llm)
 
     def _threshold(self, threshold: float | None) -> float | None:
+        if threshold is not None and not 0 <= threshold <= 1:
+            message = _("the threshold is {text}; it must be from 0 to 1").format(text=threshold)
+            raise QuestionError(message, hint=_("leave it out to use the one that was measured"))
         return self.settings.refusal_threshold if threshold is None else threshold
 
     @property

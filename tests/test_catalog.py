@@ -87,6 +87,11 @@ def test_rarer_terms_weigh_more(catalog: Catalog) -> None:
     assert catalog.chunks.get([rows[0][0]])[rows[0][0]].document_id == "d7"
 
 
+# as front matter gives it: text
+OLD = {"grade": "9", "day": "2023-12-31", "open": "true", "tags": ["law", "tax"], "price": "1.234,56"}
+NEW = {"grade": "10", "day": "01/03/2024", "open": "false", "tags": ["tax"], "price": "999,90"}
+
+
 @pytest.mark.parametrize(
     ("given", "found"),
     [
@@ -97,14 +102,27 @@ def test_rarer_terms_weigh_more(catalog: Catalog) -> None:
         (Filter("kind", "contains", "le"), ["a"]),
         (Filter("name", "==", "b.txt"), ["b"]),
         (Filter("nothing", "==", None), ["a", "b"]),
+        (Filter("grade", ">", 9), ["b"]),
+        (Filter("grade", "==", 9), ["a"]),
+        (Filter("day", ">=", 2024), ["b"]),
+        (Filter("open", "==", True), ["a"]),
+        (Filter("tags", "==", "law"), ["a"]),
+        (Filter("price", ">", 1000), ["a"]),
         (Filter("year' OR 1=1 --", "==", 1), []),
     ],
 )
 def test_filters_are_conditions_on_metadata(catalog: Catalog, given: Filter, found: list[str]) -> None:
-    put(catalog, Document("a", "a.txt", "x", metadata={"year": 1988, "kind": "lei"}))
-    index = put(catalog, Document("b", "b.txt", "y", metadata={"year": 2000}))
+    put(catalog, Document("a", "a.txt", "x", metadata={**OLD, "year": 1988, "kind": "lei"}))
+    index = put(catalog, Document("b", "b.txt", "y", metadata={**NEW, "year": 2000}))
     chunks = catalog.chunks.get(catalog.chunks.rows(index.id, [given]))
     assert sorted(chunk.document_id for chunk in chunks.values()) == found
+
+
+def test_pages_compare_as_numbers(catalog: Catalog) -> None:
+    index = put(catalog, Document("a", "a", "x"))
+    catalog.database.run("UPDATE chunks SET page = '10'")
+    assert catalog.chunks.count(index.id, [Filter("page", ">", 9)]) == 1
+    assert catalog.chunks.count(index.id, [Filter("page", "<", "9")]) == 0
 
 
 def test_an_unknown_operator_names_the_known_ones(catalog: Catalog) -> None:

@@ -291,6 +291,37 @@ def test_a_file_name_cannot_speak_to_the_terminal(tmp_path: Path, capsys: pytest
     assert "owned" in out and not {"\x1b", "\x07"} & set(out)
 
 
+@pytest.fixture(scope="module")
+def dated(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A workspace of three reports with front matter."""
+    folder = tmp_path_factory.mktemp("dated")
+    for year in (2019, 2021, 2023):
+        head = f"---\ntitle: Relatório {year}\nano: {year}\naprovado: true\ndata: {year}-05-01\n---\n\n"
+        text = f"O relatório de {year} recomenda reformar o posto número {year - 2000}.\n"
+        (folder / "reports").mkdir(exist_ok=True)
+        (folder / "reports" / f"r{year}.md").write_text(head + text, "utf-8")
+    assert main(["ingest", str(folder / "reports"), "-w", str(folder / "ws"), "--json"]) == Exit.DONE
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("written", "years"),
+    [("ano>=2020", "2021 2023"), ("ano=2021", "2021"), ("aprovado=true", "2019 2021 2023"), ("data<2023", "2019 2021")],
+)
+def test_front_matter_compares_as_what_it_says(
+    written: str, years: str, dated: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code, hits = told(dated, capsys, "search", "relatório", "recomenda", "reformar", "--filter", written)
+    assert code == Exit.DONE
+    assert {hit["chunk"]["document_name"] for hit in hits["hits"]} == {f"r{year}.md" for year in years.split()}
+
+
+def test_an_unknown_key_of_a_filter_is_a_usage_error(dated: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, err = said(dated, capsys, "search", "reformar", "--filter", "anno=2021")
+    assert (code, out) == (Exit.USAGE, "")
+    assert "no document has the key anno" in err and "→ did you mean ano? known are: ano, aprovado, data, " in err
+
+
 # --- conditions ---------------------------------------------------------------------------------
 
 

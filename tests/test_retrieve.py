@@ -14,7 +14,7 @@ from llama_index.core.schema import NodeWithScore, QueryBundle
 from llama_index.core.vector_stores import ExactMatchFilter, FilterCondition, MetadataFilter, MetadataFilters
 from small_corpus import RECORDS, small_workspace
 
-from qrag_lib.errors import NotFound, QragError
+from qrag_lib.errors import NotFound, QragError, QuestionError
 from qrag_lib.rag.conditions import to_filters
 from qrag_lib.rag.retrieve import search
 from qrag_lib.rag.retriever import QragRetriever
@@ -144,6 +144,18 @@ def test_filters_hold_on_both_sides(filters, expected, mode):
         ids(find("a multa e a taxa: the bridge, honey bees and the warranty", k=20, filters=filters, mode=mode))
     )
     assert found <= expected and (mode == "lexical" or found == expected)
+
+
+def test_a_key_that_no_document_has_is_an_error_with_the_known_ones():
+    with pytest.raises(QuestionError, match="no document has the key yeer") as caught:
+        find("a multa", filters={"yeer": 2023})
+    assert str(caught.value.hint).startswith("did you mean year? known are: document, language, ")
+
+
+@pytest.mark.parametrize("threshold", [7, -0.1])
+def test_a_threshold_out_of_range_is_an_error(threshold):
+    with pytest.raises(QuestionError, match=r"the threshold is .+; it must be from 0 to 1"):
+        small_workspace().ask("Quando abre a biblioteca?", threshold=threshold)
 
 
 def test_filters_joined_by_or_are_refused_aloud():

@@ -44,7 +44,7 @@ MEANING = {
 }
 
 _OF_ERROR = (
-    (errors.SettingsError, Exit.USAGE),
+    ((errors.SettingsError, errors.QuestionError), Exit.USAGE),
     (errors.WorkspaceBusy, Exit.BUSY),
     ((errors.NotFound, errors.WorkspaceNotFound), Exit.NOT_FOUND),
     ((errors.WorkspaceReadOnly, errors.DiskFull), Exit.NOT_WRITABLE),

@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, get_args
 
-from qrag_lib.errors import QragError
+from qrag_lib import suggest
+from qrag_lib.errors import QragError, QuestionError
 from qrag_lib.i18n import _
+from qrag_lib.rag.catalog import Catalog
+from qrag_lib.rag.catalog.filters import BUILT_IN
 from qrag_lib.types import Filter, Operator
 
 NAMES = {"eq": "==", "ne": "!=", "gt": ">", "gte": ">=", "lt": "<", "lte": "<="}
@@ -35,6 +38,17 @@ def to_filters(given: Any) -> tuple[Filter, ...]:
         _("filters cannot be a {kind}").format(kind=type(given).__name__),
         hint=_('write {"language": "pt"}, {"name": ["a.pdf", "b.pdf"]} or {"year": {">=": 2020}}'),
     )
+
+
+def check_keys(filters: Sequence[Filter], catalog: Catalog) -> None:
+    """Raise QuestionError for a key that no document of the workspace has."""
+    asked = {each.key for each in filters} - BUILT_IN.keys()
+    known = catalog.documents.metadata_keys() if asked else set()
+    for key in sorted(asked - known):
+        names = sorted({*BUILT_IN, *known})
+        some = _("known are: {known}").format(known=", ".join([*names[: suggest.LISTED], "…"]))
+        message = _("no document has the key {key}").format(key=key)
+        raise QuestionError(message, hint=suggest.hint(key, names, more=some))
 
 
 def _of_pair(key: str, value: Any) -> list[Filter]:

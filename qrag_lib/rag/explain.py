@@ -23,7 +23,7 @@ from qrag_lib.rag import lexical
 from qrag_lib.rag.candidates import POOL, Candidates, Query, gather
 from qrag_lib.rag.catalog import Catalog, Index, StoredDocument
 from qrag_lib.rag.chunking import chunk as cut
-from qrag_lib.rag.conditions import to_filters
+from qrag_lib.rag.conditions import check_keys, to_filters
 from qrag_lib.rag.retrieve import (
     LARGEST_K,
     OpenEmbedding,
@@ -133,7 +133,9 @@ def explain(
             _("nothing is named that should have been found"), hint=_("give a document, a phrase of it, or both")
         )
     stored = catalog.documents.find(document) if document else None
-    run = _Run(catalog, dense, embedding, question, stored, phrase or "", k, to_filters(filters))
+    conditions = to_filters(filters)
+    check_keys(conditions, catalog)
+    run = _Run(catalog, dense, embedding, question, stored, phrase or "", k, conditions)
     return run.explanation()
 
 

@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Any, Final, Literal, get_args
 
 import numpy as np
 
-from qrag_lib.errors import NotFound, QragError
+from qrag_lib.errors import NotFound, QragError, QuestionError
 from qrag_lib.i18n import _, ngettext
 from qrag_lib.language import detect
 from qrag_lib.rag import fusion, lexical
 from qrag_lib.rag.candidates import POOL, Candidates, Query, Scores, Stopwatch, gather
 from qrag_lib.rag.catalog import Catalog, Index
-from qrag_lib.rag.conditions import to_filters
+from qrag_lib.rag.conditions import check_keys, to_filters
 from qrag_lib.rag.stores.dense import DenseIndex
 from qrag_lib.rag.typos import meant_words, reworded
 from qrag_lib.types import Hit, Hits, text_hash
@@ -65,12 +65,14 @@ def search(
     embedding: opens the model that an index was made with. filters: see `to_filters`. mode "rrf":
     reciprocal rank fusion of equal weights. rerank: any LlamaIndex node postprocessor.
     dense_weight: from 0 to 1, in place of the one fitted to the corpus.
-    Raises QragError for an empty question or an argument out of range, NotFound where nothing is indexed.
+    Raises QuestionError for an empty question, an argument out of range or a filter on a key that no document
+    has, NotFound where nothing is indexed.
     """
     check_arguments(question, k, mode, dense_weight)
     conditions = to_filters(filters)
     watch = Stopwatch()
     index = active_index(catalog)
+    check_keys(conditions, catalog)
     language = detect(question)
     weight = choose_weight(index, language, mode, dense_weight)
     with watch("load"):
@@ -96,25 +98,25 @@ def search(
 
 
 def check_arguments(question: str, k: int, mode: str, dense_weight: float | None = None) -> None:
-    """Raise QragError for what cannot be searched for."""
+    """Raise QuestionError for what cannot be searched for."""
     if not isinstance(question, str) or not question.strip():
-        raise QragError(_("the question is empty"), hint=_("ask with at least one word"))
+        raise QuestionError(_("the question is empty"), hint=_("ask with at least one word"))
     if len(question) > LONGEST_QUESTION:
         message = ngettext(
             "the question has {n} character, {limit} are allowed",
             "the question has {n} characters, {limit} are allowed",
             len(question),
         ).format(n=len(question), limit=LONGEST_QUESTION)
-        raise QragError(message, hint=_("ask for what matters in it"))
+        raise QuestionError(message, hint=_("ask for what matters in it"))
     if isinstance(k, bool) or not isinstance(k, int) or not 1 <= k <= LARGEST_K:
         message = _("k = {k} cannot be used: a whole number from 1 to {limit}").format(k=k, limit=LARGEST_K)
-        raise QragError(message, hint=_("k is the number of passages that come back"))
+        raise QuestionError(message, hint=_("k is the number of passages that come back"))
     if mode not in MODES:
         message = _("unknown mode {mode}").format(mode=mode)
-        raise QragError(message, hint=_("known are: {known}").format(known=", ".join(MODES)))
+        raise QuestionError(message, hint=_("known are: {known}").format(known=", ".join(MODES)))
     if dense_weight is not None and not 0 <= dense_weight <= 1:
         message = _("dense_weight = {weight} is not between 0 and 1").format(weight=dense_weight)
-        raise QragError(message, hint=_("leave it out to use the weight fitted to the corpus"))
+        raise QuestionError(message, hint=_("leave it out to use the weight fitted to the corpus"))
 
 
 def active_index(catalog: Catalog) -> Index:

@@ -15,6 +15,7 @@ from typing import Any
 
 from qrag_lib.errors import DiskFull, QragError, WorkspaceBusy, WorkspaceDamaged, WorkspaceReadOnly
 from qrag_lib.i18n import _
+from qrag_lib.rag.catalog.compare import meets_json
 
 SCHEMA_VERSION = 1
 SCHEMA = """
@@ -108,6 +109,7 @@ class Database:
             connection.execute("PRAGMA foreign_keys=ON")
             connection.execute("PRAGMA secure_delete=ON")  # what is forgotten leaves no bytes behind
             connection.execute("PRAGMA cache_size=-32000")
+            connection.create_function("meets", 2, meets_json, deterministic=True)
             if _schema_version(connection) != SCHEMA_VERSION:
                 connection.executescript(f"BEGIN IMMEDIATE;{SCHEMA}{_first_rows()}COMMIT;")
         except BaseException:
@@ -306,6 +308,7 @@ def _open_uri(path: Path, options: str) -> sqlite3.Connection:
     uri = f"{path.absolute().as_uri()}?{options}"
     connection = sqlite3.connect(uri, uri=True, timeout=30, isolation_level=None, check_same_thread=False)
     try:
+        connection.create_function("meets", 2, meets_json, deterministic=True)
         if _schema_version(connection) == 0:
             raise WorkspaceDamaged(
                 _("{file} holds no catalogue yet").format(file=path), hint=_("open it once where it can be written")

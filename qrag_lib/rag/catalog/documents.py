@@ -181,6 +181,11 @@ class Documents:
             for table, column in columns.items()
         }  # fmt: skip
 
+    def metadata_keys(self) -> set[str]:
+        """Every key that the metadata of some document has."""
+        sql = "SELECT DISTINCT each.key FROM documents, json_each(documents.metadata) AS each"
+        return {str(row[0]) for row in self._database.read(sql)}
+
     def count(self) -> int:
         """Documents that have text."""
         return int(self._database.read("SELECT count(*) FROM documents WHERE version > 0")[0][0])

@@ -19,6 +19,8 @@ BUILT_IN = {
     "media_type": "d.media_type",
 }
 COMPARISONS = {"==": "IS", "!=": "IS NOT", ">": ">", ">=": ">=", "<": "<", "<=": "<="}
+ORDER = (">", ">=", "<", "<=")
+OPERATORS = (*COMPARISONS, "in", "nin", "contains")
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,24 +43,38 @@ def condition(filters: Sequence[Filter]) -> Condition:
 
 
 def _one(each: Filter) -> Condition:
-    column, path = _column(each.key)
+    _check(each)
+    if each.key not in BUILT_IN:
+        return _of_metadata(each)
+    column = BUILT_IN[each.key]
+    if each.key == "page" and each.operator in ORDER:
+        return Condition(f"meets(json_quote({column}), ?)", (_wanted(each),))
     if each.operator in ("in", "nin"):
         values = each.value if isinstance(each.value, tuple) else (each.value,)
         negation = "NOT " if each.operator == "nin" else ""
-        return Condition(f"{column} {negation}IN (SELECT value FROM json_each(?))", (*path, json.dumps(values)))
-    if isinstance(each.value, tuple):
-        raise QragError(_("a list of values goes with `in` or `nin`, not with {op}").format(op=each.operator))
+        return Condition(f"{column} {negation}IN (SELECT value FROM json_each(?))", (json.dumps(values),))
     if each.operator == "contains":
-        return Condition(f"instr({column}, ?) > 0", (*path, str(each.value)))
-    if each.operator not in COMPARISONS:
-        known = ", ".join([*COMPARISONS, "in", "nin", "contains"])
+        return Condition(f"instr({column}, ?) > 0", (str(each.value),))
+    return Condition(f"{column} {COMPARISONS[each.operator]} ?", (each.value,))  # type: ignore[arg-type]
+
+
+def _of_metadata(each: Filter) -> Condition:
+    """Looked up once a document, not once a chunk; compared in `compare`."""
+    held = "json_quote(json_extract(metadata, ?))"
+    sql = f"c.document_id IN (SELECT id FROM documents WHERE meets({held}, ?))"
+    return Condition(sql, (f'$."{each.key}"', _wanted(each)))
+
+
+def _wanted(each: Filter) -> str:
+    many = each.operator in ("in", "nin") and not isinstance(each.value, tuple)
+    return json.dumps([each.operator, [each.value] if many else each.value])
+
+
+def _check(each: Filter) -> None:
+    if each.operator not in OPERATORS:
+        known = ", ".join(OPERATORS)
         raise QragError(_("unknown operator {op} in a filter; known are {known}").format(op=each.operator, known=known))
-    return Condition(f"{column} {COMPARISONS[each.operator]} ?", (*path, each.value))
-
-
-def _column(key: str) -> tuple[str, tuple[str, ...]]:
-    if key in BUILT_IN:
-        return BUILT_IN[key], ()
-    if '"' in key:
-        raise QragError(_("a metadata key cannot hold a quotation mark: {key}").format(key=key))
-    return "json_extract(d.metadata, ?)", (f'$."{key}"',)
+    if isinstance(each.value, tuple) and each.operator not in ("in", "nin"):
+        raise QragError(_("a list of values goes with `in` or `nin`, not with {op}").format(op=each.operator))
+    if '"' in each.key:
+        raise QragError(_("a metadata key cannot hold a quotation mark: {key}").format(key=each.key))
