@@ -5,6 +5,7 @@
     QragError                   catch this to catch all of it
     ├── SettingsError           a setting has a value that cannot be used
     ├── SourceError             what was given to ingest cannot be read as documents
+    │   ├── NothingRead         a folder or files held nothing, or nothing that could be read; carries the report
     │   └── DocumentRefused     one file or record; carries a reason code, the others go on
     ├── QuestionError           what was asked cannot be asked: no words, a number out of range, an unknown key
     ├── NotFound                a document, chunk, index or question set of that name is not there
@@ -75,6 +76,14 @@ class SettingsError(QragError):
 
 class SourceError(QragError):
     """What was given to ingest cannot be read as documents."""
+
+
+class NothingRead(SourceError):
+    """A folder or files were read to the end, and nothing of them is in the workspace now; `report` says why."""
+
+    def __init__(self, message: str, *, report: object, hint: str | None = None) -> None:
+        super().__init__(message, hint=hint)
+        self.report = report
 
 
 class DocumentRefused(SourceError):

@@ -318,6 +318,7 @@ class Verdicts(Sequence[Verdict]):
 class IngestReport:
     """What an ingest did. Names are document names; seconds are by stage.
 
+    moved: documents whose file has another name or place now; nothing else was done for them.
     n_embedded: texts that went through the embedder; the others were known already.
     """
 
@@ -325,6 +326,7 @@ class IngestReport:
     changed: tuple[str, ...] = ()
     unchanged: int = 0
     deleted: tuple[str, ...] = ()
+    moved: tuple[str, ...] = ()
     refused: tuple[Refusal, ...] = ()
     n_pages: int = 0
     n_chunks: int = 0

@@ -9,7 +9,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from qrag_lib import progress as progress_bars
-from qrag_lib.errors import EvaluationError, NotFound, QragError, QuestionError, WorkspaceNotFound, WorkspaceReadOnly
+from qrag_lib.errors import (
+    EvaluationError,
+    NotFound,
+    QragError,
+    QuestionError,
+    SourceError,
+    WorkspaceNotFound,
+    WorkspaceReadOnly,
+)
 from qrag_lib.i18n import _
 from qrag_lib.progress import Progress
 from qrag_lib.rag.catalog import Catalog
@@ -128,18 +136,24 @@ class Workspace:
         them, LlamaIndex documents, a STIX bundle of MITRE ATT&CK. include, limit: see `rag.sources`.
         delete_missing: documents that the source no longer has are forgotten.
         Refused files are listed in the report, the others go on. Stopped at any moment, the next
-        call goes on from there. Raises WorkspaceBusy, WorkspaceReadOnly, DiskFull, SourceError.
+        call goes on from there. Raises WorkspaceBusy, WorkspaceReadOnly, DiskFull, SourceError; NothingRead
+        where files or a folder were given and none of it could be read.
         """
         from qrag_lib.rag.documents import Limits, Reader
-        from qrag_lib.rag.sources import open_source
+        from qrag_lib.rag.sources import check_read, open_source
+        from qrag_lib.rag.vanished import find_vanished
 
+        if isinstance(source, str | Path) and (gone := find_vanished(self.catalog, source)):
+            raise SourceError(gone.message, hint=gone.hint)
         opened = open_source(source, include=include, limit=limit)
         with (
             self._writing(_("ingesting")),
             self._telling(on_progress) as tell,
             Reader(Limits.of(self.settings)) as reader,
         ):
-            return self._indexer.ingest(opened, reader, tell, delete_missing=delete_missing)
+            report = self._indexer.ingest(opened, reader, tell, delete_missing=delete_missing)
+        check_read(opened, report)
+        return report
 
     def reindex(self, *, on_progress: Progress | None = None) -> IngestReport:
         """Build the index that the settings ask for beside the present one, and switch when it is complete.

@@ -262,6 +262,29 @@ def test_words_that_look_like_options_stand_behind_two_dashes(place: Path, capsy
     assert (code, hits["question"]) == (Exit.DONE, "o que faz --mode -x diplomas")
 
 
+def test_an_empty_folder_is_told_with_its_own_exit_code(tmp_path: Path) -> None:
+    (tmp_path / "papers").mkdir()
+    done = command("ingest", str(tmp_path / "papers"), "-w", str(tmp_path / "ws"))
+    assert done.returncode == Exit.NOTHING_READ
+    assert f"qrag: there is nothing to read in {tmp_path / 'papers'}\n→ " in done.stderr
+
+
+def test_only_refused_files_are_told_with_their_own_exit_code(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("a.txt", "b.txt"):
+        (tmp_path / "papers").mkdir(exist_ok=True)
+        (tmp_path / "papers" / name).touch()
+    code, out, err = said(tmp_path, capsys, "ingest", str(tmp_path / "papers"))
+    assert (code, "a.txt" in out and "b.txt" in out) == (Exit.NOTHING_READ, True)
+    assert f"qrag: nothing of {tmp_path / 'papers'} could be read: 2 were refused\n→ a.txt: " in err
+    code, told_so = told(tmp_path, capsys, "ingest", str(tmp_path / "papers"))
+    assert (code, told_so["error"], len(told_so["report"]["refused"])) == (10, "NothingRead", 2)
+    assert said(tmp_path, capsys, "validate", str(tmp_path / "papers"))[0] == Exit.NOTHING_READ
+    (tmp_path / "papers" / "c.md").write_text(LIBRARY)
+    assert told(tmp_path, capsys, "ingest", str(tmp_path / "papers"))[0] == Exit.SOME_REFUSED
+
+
 def test_a_bad_setting_is_a_usage_error(place: Path, capsys: pytest.CaptureFixture[str], monkeypatch: Any) -> None:
     monkeypatch.setenv("QRAG_TOP_K", "0")
     code, _out, err = said(place, capsys, "status")

@@ -24,6 +24,7 @@ class Exit(IntEnum):
     NOT_WRITABLE = 7
     DAMAGED = 8
     TOO_LARGE = 9
+    NOTHING_READ = 10
     INTERRUPTED = 130
     READER_LEFT = 141
 
@@ -39,6 +40,7 @@ MEANING = {
     Exit.NOT_WRITABLE: N_("the workspace is read-only, or the disk is full"),
     Exit.DAMAGED: N_("the workspace is damaged; see qrag doctor"),
     Exit.TOO_LARGE: N_("the language model does not fit the memory; see qrag model plan"),
+    Exit.NOTHING_READ: N_("there was nothing to read: an empty folder, or only files that were refused"),
     Exit.INTERRUPTED: N_("interrupted by Ctrl-C; what was finished is kept"),
     Exit.READER_LEFT: N_("whoever read the output stopped reading"),
 }
@@ -50,6 +52,7 @@ _OF_ERROR = (
     ((errors.WorkspaceReadOnly, errors.DiskFull), Exit.NOT_WRITABLE),
     (errors.WorkspaceDamaged, Exit.DAMAGED),
     (errors.ModelTooLarge, Exit.TOO_LARGE),
+    (errors.NothingRead, Exit.NOTHING_READ),
     (errors.DocumentRefused, Exit.SOME_REFUSED),
 )
 
@@ -66,6 +69,8 @@ def exit_of(value: object) -> Exit:
         return Exit.NO_ANSWER
     if isinstance(value, IngestReport) and value.refused:
         return Exit.SOME_REFUSED
+    if isinstance(value, Verdicts) and not any(each.ok for each in value):
+        return Exit.NOTHING_READ
     if isinstance(value, Verdicts) and not all(each.ok for each in value):
         return Exit.SOME_REFUSED
     if isinstance(value, LoadPlan) and value.refused:

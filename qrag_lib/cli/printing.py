@@ -9,7 +9,7 @@ from argparse import Namespace
 from io import TextIOWrapper
 
 from qrag_lib.cli.exits import Exit, exit_of
-from qrag_lib.errors import QragError
+from qrag_lib.errors import NothingRead, QragError
 from qrag_lib.i18n import _
 from qrag_lib.show import dumps, line, plain
 
@@ -29,7 +29,9 @@ def result(value: object, options: Namespace) -> None:
 
 
 def failed(error: QragError, options: Namespace) -> int:
-    """One line and the hint; the traceback only with --debug."""
+    """One line and the hint; the traceback only with --debug. What was done until then comes first."""
+    if isinstance(error, NothingRead) and not options.json:
+        result(error.report, options)
     return _report(error, line(error.message), line(error.hint or ""), options)
 
 
@@ -59,5 +61,6 @@ def _report(error: Exception, message: str, hint: str, options: Namespace) -> in
         sys.stderr.write(f"qrag: {message}\n" + (f"→ {hint}\n" if hint else ""))
     if options.json:
         told = {"error": type(error).__name__, "message": message, "hint": hint, "exit": int(code)}
+        told |= {"report": error.report} if isinstance(error, NothingRead) else {}
         sys.stdout.write(dumps(told) + "\n")
     return code

@@ -17,6 +17,7 @@ from qrag_lib.rag.forget import purge
 from qrag_lib.rag.lexical import chunk_terms
 from qrag_lib.rag.stores.chroma import ChromaFolder, TornFolder, strangers
 from qrag_lib.rag.stores.dense import DenseIndex
+from qrag_lib.rag.vanished import vanished
 
 if TYPE_CHECKING:
     from qrag_lib.models.encoder import Embedder
@@ -226,10 +227,12 @@ def _strange_folders(catalog: Catalog, dense: DenseIndex) -> Iterator[Finding]:
 
 
 def _files(catalog: Catalog) -> Iterator[Finding]:
-    """Originals that are gone or changed since they were read."""
+    """Originals that are gone or changed since they were read; of a folder that is gone, what ingest says of it."""
     gone = changed = 0
+    left = vanished(catalog)
+    sources = {each.source for each in left}
     for stored in catalog.documents:
-        if stored.path and not stored.reason:
+        if stored.path and not stored.reason and stored.source not in sources:
             try:
                 status = Path(unprinted(stored.path)).stat(follow_symlinks=False)
                 changed += bool(stored.stamp) and not stored.stamp.startswith(f"{status.st_size}:{status.st_mtime_ns}:")
@@ -239,4 +242,6 @@ def _files(catalog: Catalog) -> Iterator[Finding]:
         message = _("{gone} files are gone and {changed} have changed since they were read").format(
             gone=gone, changed=changed
         )
-        yield Finding("files", message, _("qrag ingest brings the workspace in step with its folders"))
+        hint = _("qrag ingest FOLDER brings the workspace in step with a folder; qrag forget NAME removes a document")
+        yield Finding("files", message, hint)
+    yield from (Finding("files", each.message, each.hint) for each in left)

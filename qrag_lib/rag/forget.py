@@ -9,10 +9,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from qrag_lib import show
-from qrag_lib.errors import WorkspaceReadOnly
+from qrag_lib.errors import NotFound, WorkspaceReadOnly
 from qrag_lib.i18n import _
 from qrag_lib.rag.catalog import Catalog, StoredDocument
 from qrag_lib.rag.documents import printable, unprinted
+from qrag_lib.rag.sources import located
 from qrag_lib.rag.stores.dense import DenseIndex
 
 
@@ -52,13 +53,13 @@ class Receipt:
 
 
 def forget(catalog: Catalog, dense: DenseIndex, names: Sequence[str], uploads: Path) -> Receipt:
-    """Remove the documents of those ids or names wholly; only the writer may call this.
+    """Remove the documents of those ids or names, or of those folders, wholly; only the writer may call this.
 
     Chroma's folders are built anew, index terms merged, and the catalogue's free pages overwritten
     (SQLite's secure_delete), so that no file of the workspace holds them. Raises NotFound before
     anything is removed.
     """
-    found = list({stored.id: stored for stored in map(catalog.documents.find, names)}.values())
+    found = list({stored.id: stored for name in names for stored in _named(catalog, name)}.values())
     ids = [stored.id for stored in found]
     n_chunks = sum(len(catalog.chunks.of_document(index.id, each)) for index in catalog.indexes.all() for each in ids)
     files, left = _remove_originals(found, uploads)
@@ -77,6 +78,17 @@ def forget(catalog: Catalog, dense: DenseIndex, names: Sequence[str], uploads: P
         remaining={**catalog.documents.rows_naming(ids), "log": in_log},
         at=datetime.now(UTC).isoformat(timespec="seconds"),
     )
+
+
+def _named(catalog: Catalog, name: str) -> list[StoredDocument]:
+    """The document of that id or name, or those that came from the folder of that path, gone or not."""
+    try:
+        return [catalog.documents.find(name)]
+    except NotFound:
+        below = catalog.documents.of_source(printable(str(located(name))))
+        if not below:
+            raise
+        return below
 
 
 def purge(catalog: Catalog, dense: DenseIndex) -> int:

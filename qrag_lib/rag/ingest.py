@@ -29,6 +29,7 @@ from qrag_lib.rag.intake import Intake
 from qrag_lib.rag.lexical import chunk_terms
 from qrag_lib.rag.sources import Source
 from qrag_lib.rag.stores.dense import EXACT_UP_TO, DenseIndex
+from qrag_lib.rag.vanished import vanished
 from qrag_lib.types import Chunk, Document, IngestReport, text_hash
 
 if TYPE_CHECKING:
@@ -69,9 +70,11 @@ class Ingest:
         self._tell("read", 0, source.n_items)
         for window in windows(self._changed(source, reader)):
             self._index_window(window)
-        if delete_missing and source.whole:
-            with self.timed("store"):
+        with self.timed("store"):
+            self.intake.delete_superseded()
+            if delete_missing and source.whole:
                 self.intake.delete_missing(source)
+        self.intake.notes += [f"{each.message}; {each.hint}" for each in vanished(self.catalog)]
         self.finish()
         return self.report()
 
@@ -176,7 +179,7 @@ class Ingest:
         if self.catalog.owes_purge():
             with self.timed("publish"):
                 purge(self.catalog, self.dense)
-        elif dropped or self.intake.deleted or self.dense.unpublished(self.index):
+        elif dropped or self.intake.deleted or self.intake.replaced or self.dense.unpublished(self.index):
             self._publish()
         self.dense.sweep()
 
@@ -203,10 +206,11 @@ class Ingest:
     def report(self) -> IngestReport:
         """What has been done so far."""
         return IngestReport(
-            added=tuple(self.added),
-            changed=tuple(self.changed),
+            added=tuple(name for name in self.added if name not in self.intake.replaced),
+            changed=(*self.changed, *self.intake.replaced),
             unchanged=self.intake.unchanged,
             deleted=tuple(self.intake.deleted),
+            moved=tuple(self.intake.moved),
             refused=tuple(self.intake.refused),
             n_pages=self.counts["pages"],
             n_chunks=self.counts["chunks"],

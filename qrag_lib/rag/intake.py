@@ -12,6 +12,7 @@ from qrag_lib.i18n import _, ngettext
 from qrag_lib.rag.catalog import Catalog, StoredDocument
 from qrag_lib.rag.catalog.documents import content_hash
 from qrag_lib.rag.documents import FoundFile, Reader, printable, refusal_of, unprinted
+from qrag_lib.rag.moves import Moves
 from qrag_lib.rag.sources import Item, Source, file_id
 from qrag_lib.types import Document, Refusal, text_hash
 
@@ -38,6 +39,12 @@ class Intake:
     refused: list[Refusal] = field(default_factory=list)
     deleted: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    moved: list[str] = field(default_factory=list)
+    replaced: list[str] = field(default_factory=list)  # names that came in a renamed folder with another content
+    moves: Moves = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.moves = Moves(self.catalog, self.index_id)
 
     def look(self, item: Item, source: Source, reader: Reader) -> Changed | None:
         """The document and the stamp of its file where it has to be indexed, else None."""
@@ -86,6 +93,10 @@ class Intake:
 
     def _unless_known(self, document: Document, stamp: str) -> Changed | None:
         stored = self.catalog.documents.get(document.id)
+        if stored is None and self.moves.take(document, stamp):
+            self.seen.add(document.id)
+            self.moved.append(document.name)
+            return None
         if stored is None or stored.content != content_hash(document) or not self._settled(stored):
             self.seen.add(document.id)
             return document, stamp
@@ -111,6 +122,15 @@ class Intake:
         self.refused.append(refusal)
         with self.catalog.write():
             self.catalog.documents.put_refusal(identity, refusal, source=source, path=path, stamp=stamp)
+
+    def delete_superseded(self) -> None:
+        """Delete the old versions of files that were edited in a folder that was renamed as well."""
+        pairs = list(self.moves.superseded(self.seen))
+        if pairs:
+            with self.catalog.write():
+                self.catalog.chunks.delete([old.id for old, _new in pairs])
+                self.catalog.documents.delete([old.id for old, _new in pairs])
+        self.replaced += [new.name for _old, new in pairs]
 
     def delete_missing(self, source: Source) -> None:
         """Delete what the workspace holds of the source and did not come; call when all of it has come.

@@ -10,8 +10,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from qrag_lib.errors import SourceError
-from qrag_lib.i18n import _
+from qrag_lib.errors import NothingRead, SourceError
+from qrag_lib.i18n import _, ngettext
 from qrag_lib.rag.catalog import StoredDocument
 from qrag_lib.rag.documents import (
     FoundFile,
@@ -25,7 +25,9 @@ from qrag_lib.rag.documents import (
 )
 from qrag_lib.rag.documents.stix import DEFAULT
 from qrag_lib.rag.documents.validate import find
-from qrag_lib.types import Document, Refusal
+from qrag_lib.types import Document, IngestReport, Refusal
+
+FILES = "files"  # the key of a list of files
 
 Item = Document | FoundFile | Refusal
 
@@ -44,6 +46,11 @@ class Source:
     whole: bool
     n_items: int | None = None
     folder: bool = False
+
+    @property
+    def of_files(self) -> bool:
+        """Whether it was named by paths, and not given as values."""
+        return self.key == FILES or Path(self.key).is_absolute()
 
     def id_of(self, refusal: Refusal) -> str:
         """The id of what was refused: in a folder, that of the file it was before."""
@@ -82,6 +89,9 @@ def open_source(source: Any, *, include: Sequence[str] | None = None, limit: int
     include: kinds of STIX objects. limit: at most so many items; nothing is then held to have vanished.
     Raises SourceError for anything else.
     """
+    if limit is not None and limit < 1:
+        message = _("limit = {limit} cannot be used").format(limit=limit)
+        raise SourceError(message, hint=_("give a number of documents from 1 on, or leave it out to take all"))
     opened = _open(source, include)
     if limit is None:
         return opened
@@ -89,12 +99,30 @@ def open_source(source: Any, *, include: Sequence[str] | None = None, limit: int
     return replace(opened, items=itertools.islice(opened.items, limit), whole=False, n_items=n_items)
 
 
+def check_read(source: Source, report: IngestReport) -> None:
+    """Raise NothingRead where files or a folder were read and nothing of them is in the workspace."""
+    if not source.of_files or report.added or report.changed or report.unchanged or report.moved:
+        return
+    n = len(report.refused)
+    place = _("what was given") if source.key == FILES else source.key
+    if n:
+        text = ngettext(
+            "nothing of {place} could be read: {n} was refused", "nothing of {place} could be read: {n} were refused", n
+        )
+        first = report.refused[0]
+        hint = f"{first.name}: {first.hint or first.message}"
+    else:
+        text = _("there is nothing to read in {place}")
+        hint = report.notes[0] if report.notes else _("look at the path; qrag validate FOLDER says what can be read")
+    raise NothingRead(text.format(n=n, place=place), report=report, hint=hint)
+
+
 def _open(source: Any, include: Sequence[str] | None) -> Source:
     if isinstance(source, str | Path) and str(source) == packages.ADDRESS:
         found = list(packages.from_packages())
         return Source(packages.ADDRESS, iter(found), whole=True, n_items=len(found))
     if isinstance(source, str | Path):
-        return _open_path(_located(source), include)
+        return _open_path(located(source), include)
     if isinstance(source, Document | Mapping):
         source = [source]
     if isinstance(source, Iterable):
@@ -105,7 +133,7 @@ def _open(source: Any, include: Sequence[str] | None) -> Source:
     )
 
 
-def _located(path: str | Path) -> Path:
+def located(path: str | Path) -> Path:
     """One path for one file, however it was named; a link in the last place stays a link."""
     given = Path(path).expanduser().absolute()
     if given.is_dir() or given.name in ("", ".."):
@@ -146,7 +174,7 @@ def _open_values(values: Iterable[Any]) -> Source:
     every = itertools.chain([] if first is None else [first], items)
     size = len(values) if isinstance(values, Sequence) else None
     if isinstance(first, str | Path):
-        return Source("files", find([_located(each) for each in every]), whole=False, n_items=size)
+        return Source(FILES, find([located(each) for each in every]), whole=False, n_items=size)
     if isinstance(first, Document) or first is None:
         return Source("documents", every, whole=False, n_items=size)
     if isinstance(first, Mapping):

@@ -16,6 +16,8 @@ COLUMNS = (
     " stamp, reason, message, hint"
 )
 
+SOURCES = "SELECT source, count(*) FROM documents WHERE version > 0 GROUP BY source ORDER BY source"
+
 
 @dataclass(frozen=True, slots=True)
 class StoredDocument:
@@ -94,6 +96,21 @@ class Documents:
             (name, source, stamp, document_id),
         )
 
+    def move(self, document_id: str, document: Document, *, stamp: str) -> None:
+        """Give a stored document the id, name and place of another of the same content; text, chunks and vectors stay.
+
+        Inside `write`; no document of the new id may be there.
+        """
+        self._database.run("PRAGMA defer_foreign_keys = ON", ())  # until the end of the transaction
+        row = (document.id, document.name, document.source, document.path, document.media_type, stamp, document_id)
+        self._database.run(
+            "UPDATE documents SET id = ?, name = ?, source = ?, path = ?, media_type = ?, stamp = ?, reason = '',"
+            " message = '', hint = '' WHERE id = ?",
+            row,
+        )
+        for table in ("texts", "indexed", "chunks"):
+            self._database.run(f"UPDATE {table} SET document_id = ? WHERE document_id = ?", (document.id, document_id))
+
     def delete(self, ids: Iterable[str]) -> None:
         """Remove documents and their text; `chunks.delete` removes what was made of them."""
         self._database.run_many("DELETE FROM documents WHERE id = ?", [(document_id,) for document_id in ids])
@@ -112,7 +129,7 @@ class Documents:
         if len(rows) == 1:
             return StoredDocument(*rows[0])
         if rows:
-            ids = ", ".join(row[0] for row in rows)
+            ids = ", ".join(f"{each.id} ({each.path or each.source})" for each in (StoredDocument(*r) for r in rows))
             raise NotFound(
                 ngettext("{n} document is named {name}", "{n} documents are named {name}", len(rows)).format(
                     n=len(rows), name=name
@@ -180,6 +197,10 @@ class Documents:
             )[0][0])
             for table, column in columns.items()
         }  # fmt: skip
+
+    def sources(self) -> list[tuple[str, int]]:
+        """Every source, and the number of its documents that have text, by its name."""
+        return [(str(source), int(n)) for source, n in self._database.read(SOURCES)]
 
     def metadata_keys(self) -> set[str]:
         """Every key that the metadata of some document has."""
