@@ -57,6 +57,10 @@ def test_what_is_no_identifier_keeps_its_parts(text: str) -> None:
     assert terms(text, "pt") == terms(text, "pt", "snowball-1")
 
 
+def test_the_year_of_a_process_does_not_count_alone() -> None:
+    assert "2023" not in terms("23077.012345/2023-11", "pt")
+
+
 def test_other_numbers_do_not_meet() -> None:
     assert not set(terms("123.456.789-09", "pt")) & set(terms("123.456.789-10", "pt"))
     assert "8112/1990" not in terms("lei 8112 e lei 1990", "pt")

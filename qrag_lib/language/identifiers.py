@@ -55,10 +55,9 @@ def _spaced(written: str) -> tuple[str, ...]:
 
 
 def _process(written: str) -> tuple[str, ...]:
-    """The whole, and the number and year that people call it by."""
+    """The whole, and the number that people call it by; its year alone would find whatever is of that year."""
     number = _MARKS.split(written)[0]
-    year = next(part for part in _MARKS.split(written)[1:] if re.fullmatch(_YEAR, part))
-    return tuple(dict.fromkeys([*_whole(written), number, number.lstrip("0"), year]))
+    return tuple(dict.fromkeys([*_whole(written), number, number.lstrip("0")]))
 
 
 def _telephone(written: str) -> tuple[str, ...]:
