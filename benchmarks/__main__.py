@@ -1,4 +1,4 @@
-"""`python -m benchmarks [ingest] [query] [memory] [retrieval] [--quick]`: measure, and write the report.
+"""`python -m benchmarks [ingest] [query] [prompt] [memory] [retrieval] [--quick]`: measure, and write the report.
 
 `python -m benchmarks natural` and `python -m benchmarks faults` have options and a report of their own: see `--help`.
 """
@@ -18,6 +18,7 @@ from benchmarks import (
     bench_ingest,
     bench_memory,
     bench_natural,
+    bench_prompt,
     bench_query,
     bench_retrieval,
     machine,
@@ -29,6 +30,7 @@ from benchmarks.processes import EQUAL, BenchmarkFailed
 BENCHMARKS: dict[str, Callable[..., list[report.Result]]] = {
     "ingest": bench_ingest.run,
     "query": bench_query.run,
+    "prompt": bench_prompt.run,
     "memory": bench_memory.run,
     "retrieval": bench_retrieval.run,
 }

@@ -41,7 +41,7 @@ def fresh(function: Callable[..., dict[str, Any]], *arguments: str | int) -> Out
     started = time.perf_counter()
     environment = {**os.environ, **EQUAL, "PYTHONPATH": os.pathsep.join(sys.path)}  # the same modules as here
     child = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment)
-    peak = _Peak(child.pid)
+    peak = Peak(child.pid)
     output, errors = child.communicate()
     wall_s, peak_mib = time.perf_counter() - started, peak.stop()
     if child.returncode or MARK not in output:
@@ -54,7 +54,7 @@ def resident_mib() -> float:
     return _resident(psutil.Process())
 
 
-class _Peak:
+class Peak:
     """Watches a process tree from a thread until it is stopped."""
 
     def __init__(self, pid: int) -> None:
@@ -69,6 +69,7 @@ class _Peak:
             self._mib = max(self._mib, _resident(self._process))
 
     def stop(self) -> float:
+        """The most memory that was seen, in MiB."""
         self._done.set()
         self._thread.join()
         return self._mib

@@ -13,6 +13,7 @@ FOLDER = ROOT / "experiments" / "benchmarks"
 TITLES = {
     "ingest": "Ingest",
     "query": "Query",
+    "prompt": "A question at the prompt",
     "memory": "Memory",
     "retrieval": "Retrieval",
     "models": "Language models",
@@ -22,7 +23,7 @@ INTRODUCTION = """# What it costs
 
 Question: how fast is it, and how much memory does it take, beside LlamaIndex's own pipeline?
 
-Command: `make bench` (one alone: `python -m benchmarks ingest|query|memory|retrieval`).
+Command: `make bench` (one alone: `python -m benchmarks ingest|query|prompt|memory|retrieval`).
 Language models: `make bench-models`."""
 
 

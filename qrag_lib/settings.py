@@ -42,6 +42,7 @@ QUIET = {
 }
 
 Language = Literal["en", "pt_BR"]
+WorkerUse = Literal["auto", "always", "never"]
 DeviceMap = Literal["auto", "cpu", "cuda", "disk"]
 
 
@@ -122,6 +123,12 @@ class Settings:
     worker_idle_s: Annotated[
         float, Meaning(N_("seconds after which a model that nobody asks leaves the memory"), {"gt": 0})
     ] = 600.0
+    worker: Annotated[
+        WorkerUse,
+        Meaning(
+            N_("embedding model in a process that stays; auto: for questions at the prompt and where memory is short")
+        ),
+    ] = "auto"
     lang: Annotated[Language | None, Meaning(N_("language of the interface: en or pt_BR; unset: the locale"))] = None
 
     @property

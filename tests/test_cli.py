@@ -58,7 +58,7 @@ def said(place: Path, capsys: pytest.CaptureFixture[str], *arguments: str) -> tu
 def command(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-m", "qrag_lib", *arguments],
-        env={**os.environ, **variables},
+        env={**os.environ, "QRAG_WORKER": "never", **variables},  # no process is to outlive the test
         capture_output=True,
         encoding="utf-8",
         timeout=120,

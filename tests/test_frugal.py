@@ -67,7 +67,8 @@ def test_a_question_is_searched_written_and_checked_within_half_a_gibibyte(room:
     assert (ran.oom_kills, answer["failure"], answer["generator"]) == (0, "", "llm"), ran.errors
     assert answer["writing"]["n_new_tokens"] > 0 and answer["draft"]
     assert "by words alone" not in answer["note"]  # the embedding model came back for the check
-    assert ran.errors.strip() == ""  # none of the heavy libraries, no warning
+    told = [line for line in ran.errors.splitlines() if line.strip() and "Loading the embedding model" not in line]
+    assert told == []  # none of the heavy libraries, no warning
 
 
 def test_where_even_one_model_has_no_room_that_is_said(room: Path) -> None:

@@ -41,6 +41,12 @@ def broke(error: Exception, options: Namespace) -> int:
     return _report(error, line(message), _("run the command again with --debug to see where"), options)
 
 
+def remark(text: str) -> None:
+    """A line for whoever waits."""
+    sys.stderr.write(line(text) + "\n")
+    sys.stderr.flush()
+
+
 def interrupted() -> int:
     """A calm line after Ctrl-C."""
     sys.stderr.write("\n" + _("Interrupted. What was finished is kept; the same command goes on from there.") + "\n")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from argparse import Namespace
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -55,13 +55,13 @@ def validate(options: Namespace) -> object:
 
 def search(options: Namespace) -> object:
     """Find passages."""
-    with _open(options) as workspace:
+    with _asking(options, embeds=options.mode != "lexical") as workspace:
         return workspace.search(options.question, k=options.k, filters=options.filter, mode=options.mode)
 
 
 def ask(options: Namespace) -> object:
     """Answer a question, or refuse."""
-    with _open(options) as workspace:
+    with _asking(options) as workspace:
         return workspace.ask(
             options.question, k=options.k, filters=options.filter, threshold=options.threshold, llm=options.model
         )
@@ -69,7 +69,7 @@ def ask(options: Namespace) -> object:
 
 def explain(options: Namespace) -> object:
     """Say where a passage was lost."""
-    with _open(options) as workspace:
+    with _asking(options) as workspace:
         return workspace.explain(
             options.question, document=options.document, phrase=options.phrase, k=options.k, filters=options.filter
         )
@@ -156,6 +156,20 @@ def _open(options: Namespace, *, create: bool = False, write: bool = False) -> W
 
     found = settings_of(options)
     return Workspace.open(found.workspace, create=create, read_only=not (create or write), settings=found)
+
+
+def _asking(options: Namespace, *, embeds: bool = True) -> Workspace:
+    """The workspace, its embedding model on the way in a worker: there the next question finds it loaded."""
+    from qrag_lib.cli.printing import remark
+    from qrag_lib.workspace import Workspace
+
+    found = settings_of(options)
+    found = replace(found, worker="always") if found.worker == "auto" else found
+    workspace = Workspace.open(found.workspace, create=False, read_only=True, settings=found)
+    workspace.embedders.tell = remark
+    if embeds and (index := workspace.catalog.indexes.active()):
+        workspace.embedders.begin(index)
+    return workspace
 
 
 def settings_of(options: Namespace) -> Settings:

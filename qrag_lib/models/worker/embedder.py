@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from qrag_lib import show
-from qrag_lib.errors import GenerationFailed, ModelTooLarge
+from qrag_lib.errors import GenerationFailed, ModelTooLarge, ModelUnavailable
 from qrag_lib.i18n import _
+from qrag_lib.models.fingerprint import fingerprint
 from qrag_lib.models.generation import Generation, Message, Sampling
 from qrag_lib.models.memory import available_memory
 from qrag_lib.models.worker.client import Tell, WorkerEngine, open_worker, warn
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from qrag_lib.models.embedding import SentenceEmbedding
+    from qrag_lib.models.encoder import Embedder
 
 FACTORY = "embedding"
 PROCESS_BYTES = 290_000_000  # of the worker beside the weights, measured with MiniLM after 40 long sentences
@@ -29,10 +31,15 @@ Kind = Literal["passage", "query"]
 
 
 class HostedEmbedding:
-    """What `SentenceEmbedding` does, done by a worker; this process loads neither torch nor LlamaIndex."""
+    """What `SentenceEmbedding` does, done by a worker; this process loads neither torch nor LlamaIndex.
 
-    def __init__(self, engine: WorkerEngine) -> None:
+    A worker that is lost is asked again, another being started; where that fails too, what `instead` opens works.
+    """
+
+    def __init__(self, engine: WorkerEngine, instead: Callable[[], Embedder] | None = None) -> None:
         self.engine = engine
+        self._instead = instead
+        self._here: Embedder | None = None
         told = engine.details
         self.model_id, self.dimensions = str(told["model_id"]), int(told["dimensions"])
         self.max_tokens, self.overhead_tokens = int(told["max_tokens"]), int(told["overhead_tokens"])
@@ -46,11 +53,16 @@ class HostedEmbedding:
         """
         import numpy as np
 
+        if self._here:
+            return self._here.encode(texts, kind=kind, on_progress=on_progress)
         rows = np.empty((len(texts), self.dimensions), np.float32)
         done = 0
         for batch in _batches(texts):
-            told = base64.b64decode(self.engine.ask({"op": "embed", "texts": batch, "kind": kind}))
-            rows[done : done + len(batch)] = np.frombuffer(told, "<f4").reshape(len(batch), self.dimensions)
+            told = self._asked({"op": "embed", "texts": batch, "kind": kind})
+            if self._here:
+                rows[done:] = self._here.encode(texts[done:], kind=kind)
+                break
+            rows[done : done + len(batch)] = np.frombuffer(base64.b64decode(told), "<f4").reshape(len(batch), -1)
             done += len(batch)
             if on_progress is not None:
                 on_progress(done, len(texts))
@@ -62,8 +74,22 @@ class HostedEmbedding:
 
     def token_spans_many(self, texts: Sequence[str]) -> list[list[tuple[int, int]]]:
         """`token_spans` of many texts."""
-        told = [spans for batch in _batches(texts) for spans in self.engine.ask({"op": "spans", "texts": batch})]
+        told = [spans for batch in _batches(texts) for spans in self._asked({"op": "spans", "texts": batch}) or ()]
+        if self._here:
+            return self._here.token_spans_many(texts)
         return [[(start, end) for start, end in spans] for spans in told]
+
+    def _asked(self, ask: Mapping[str, Any]) -> Any:
+        """The worker's reply; None where none replies any more, and the model is here from now on."""
+        for last in (False, True):
+            try:
+                return self.engine.ask(ask) if self._here is None else None
+            except (GenerationFailed, ModelUnavailable, OSError):
+                if last and self._instead is None:
+                    raise
+                if last and self._instead:
+                    self._here = self._instead()
+        return None
 
 
 class EmbeddingHost:
@@ -72,6 +98,12 @@ class EmbeddingHost:
     def __init__(self, embedding: SentenceEmbedding) -> None:
         self.embedding = embedding
         self.name, self.context_length = embedding.model_id, embedding.max_tokens
+
+    def reply(self, ask: Mapping[str, Any]) -> Any:
+        """What a request of `protocol` that is no generation asks for."""
+        if ask["op"] == "embed":
+            return self.embed(ask["texts"], ask["kind"])
+        return self.spans(ask["texts"])
 
     def embed(self, texts: Sequence[str], kind: Kind) -> str:
         """The vectors of the texts: little-endian float32 in base64."""
@@ -111,12 +143,17 @@ def open_hosted_embedding(
     passage_prefix: str | None = None,
     idle_s: float = 600.0,
     tell: Tell = warn,
+    instead: Callable[[], Embedder] | None = None,
 ) -> HostedEmbedding:
-    """The embedding model at an address, hosted by a worker below `folder`. Raises ModelError as loading does."""
-    if Path(address).expanduser().is_dir():
-        address = str(Path(address).expanduser().resolve())  # a worker stands in another folder
+    """The embedding model at an address, hosted by a worker below `folder`. Raises ModelError as loading does.
+
+    instead: opens the model here, once no worker can be had any more.
+    """
     arguments = {"address": address, "query_prefix": query_prefix, "passage_prefix": passage_prefix}
-    return HostedEmbedding(open_worker(FACTORY, arguments, folder, idle_s=idle_s, tell=tell))
+    if (place := Path(address).expanduser()).is_dir():
+        # a worker stands in another folder; weights that were exchanged are another model
+        arguments |= {"address": str(place.resolve()), "weights": fingerprint(place)}
+    return HostedEmbedding(open_worker(FACTORY, arguments, folder, idle_s=idle_s, tell=tell), instead)
 
 
 def build(arguments: Arguments) -> Built:
@@ -139,10 +176,14 @@ def smaller(arguments: Arguments, reason: Reason) -> Arguments | None:
 
 def _check_room(address: str) -> None:
     from qrag_lib.models.checkpoint import find_model, weights_of
+    from qrag_lib.models.e5_file import E5, find_e5
     from qrag_lib.models.recipe import read_recipe
 
-    folder = find_model(address)
-    need = PROCESS_BYTES + sum(path.stat().st_size for path in weights_of(read_recipe(folder).transformer))
+    if address == E5:
+        need = PROCESS_BYTES + 4 * find_e5().stat().st_size  # 4 bits become 16
+    else:
+        folder = find_model(address)
+        need = PROCESS_BYTES + sum(path.stat().st_size for path in weights_of(read_recipe(folder).transformer))
     there = available_memory().available + resident_bytes()
     if there < need:
         raise ModelTooLarge(

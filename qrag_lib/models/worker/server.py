@@ -29,7 +29,7 @@ from qrag_lib.models.worker.factories import Factory, build
 from qrag_lib.models.worker.listening import is_ours, listen
 from qrag_lib.models.worker.protocol import Line, ProtocolError, error_message, generation_message, sampling_of
 from qrag_lib.models.worker.recovery import reason_of
-from qrag_lib.models.worker.sessions import Hosted, Job, Session
+from qrag_lib.models.worker.sessions import ENCODING, Hosted, Job, Session
 
 MAX_SESSIONS = 64
 _TICK_S = 1.0
@@ -204,10 +204,8 @@ class Server(Hosted):
 
     def _written(self, job: Job) -> Any:
         able: Any = self.engine  # what not every Engine is able to
-        if job.ask["op"] == "embed":
-            return able.embed(job.ask["texts"], job.ask["kind"])
-        if job.ask["op"] == "spans":
-            return able.spans(job.ask["texts"])
+        if job.ask["op"] in ENCODING:
+            return able.reply(job.ask)
         sampling = sampling_of(job.ask["sampling"])
         if job.ask["op"] == "batch":
             return [generation_message(g) for g in able.generate_batch(job.ask["prompts"], sampling)]
