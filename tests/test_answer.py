@@ -91,9 +91,9 @@ def test_a_refusal_cites_what_comes_nearest():
     assert said.citations
 
 
-def test_what_the_documents_do_not_hold_is_refused_with_the_next_step():
+def test_what_the_documents_do_not_hold_is_refused_and_the_reason_said():
     said = answer("Qual é a capital da Mongólia em 1888?", hit("school"), threshold=None)
-    assert said.refused and "explain" in said.note and not said.sentences
+    assert said.refused and said.note and not said.sentences
 
 
 def test_the_threshold_decides():

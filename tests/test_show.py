@@ -5,7 +5,10 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
+from dataclasses import replace
+from html import unescape
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -155,7 +158,92 @@ def test_a_refusal_says_so_and_names_the_next_step() -> None:
 
 def test_a_refusal_without_a_word_of_its_own_gets_ours() -> None:
     for form in forms(values.refusal()):
-        assert "Ask in their words, look at what a search finds" in " ".join(form.split())
+        assert "The documents do not seem to hold the answer." in " ".join(form.split())
+
+
+def test_a_refusal_gives_the_command_that_searches_and_the_nearest_passages_shortened() -> None:
+    passage = "Before it. " * 40 + values.QUOTE + " After it." * 40
+    refusal = replace(values.refusal("Who's the dean?"), citations=(values.citation("a.pdf", passage),))
+    for form in forms(refusal):
+        shown = unescape(form)
+        assert """search 'Who'"'"'s the dean?'""" in shown
+        assert values.QUOTE in shown and shown.count("Before it.") < 15
+    assert "<details><summary>the nearest passages</summary>" in refusal._repr_html_()
+
+
+def test_passages_that_may_answer_are_open_and_whole_and_the_likeliest_sentence_is_marked() -> None:
+    html, text = forms(values.unsure())
+    assert "This may answer." in html and "This may answer." in text
+    assert f"<mark>{values.QUOTE}</mark> Dura dois anos." in html and "<details" not in html
+    assert f"    Art. 5º O contrato vale R$ 5.000,00.\n  ▶ {values.QUOTE}\n    Dura dois anos." in text
+    assert "[1] " in text and "search" not in text
+
+
+def test_a_quote_is_shown_in_its_clean_form_with_the_answer_in_bold() -> None:
+    html, text = forms(values.marked_up())
+    assert "O prazo é de <b>trinta dias</b>, prorrogável uma vez.<details" in html
+    assert "O prazo é de trinta dias, prorrogável uma vez. [1]" in text
+    assert "<mark>O prazo é de <b>trinta dias</b>, prorrogável uma vez.</mark>" in html
+    assert '<div class="par head">Prazos</div>' in html
+
+
+def test_the_exact_text_of_a_clean_quote_is_one_click_away() -> None:
+    html = values.marked_up()._repr_html_()
+    assert re.search(r"<details><summary>exact text: characters [\d,–]+</summary>", html)
+    assert "O prazo é de **trinta** dias, pror-\nrogável uma vez.</div>" in html
+    assert "exact text" not in values.answer()._repr_html_(), "nothing was taken from it"
+
+
+def test_the_answer_is_bold_in_a_terminal_that_knows_it() -> None:
+    said = show.answer_text(values.marked_up(), bold=True)
+    assert "de \x1b[1mtrinta dias\x1b[0m, prorrogável" in said
+    assert said.count("\x1b") == 2 and "\x1b" not in show.answer_text(values.marked_up())
+
+
+@pytest.mark.parametrize("bold", [True, False])
+def test_no_text_makes_a_terminal_bold(bold: bool) -> None:
+    answer = values.answer("A \x01 b \x02 c \x1b[1m d.", "\x01?", "\x02.pdf")
+    assert "\x1b" not in show.answer_text(answer, bold) and "␁" in show.answer_text(answer, bold)
+
+
+def test_confidence_is_told_in_a_word_beside_the_figure(monkeypatch: pytest.MonkeyPatch) -> None:
+    from qrag_lib.show.wording import LIKELY, SURE, confidence
+
+    assert [confidence(share).split()[0] for share in (SURE, SURE - 0.01, LIKELY, LIKELY - 0.01, 0.0)] == [
+        "sure",
+        "likely",
+        "likely",
+        "unsure",
+        "unsure",
+    ]
+    monkeypatch.setenv("QRAG_LANG", "pt_BR")
+    assert confidence(0.83) == "resposta segura · confiança 83 %"
+    assert confidence(0.6) == "resposta provável · confiança 60 %"
+    assert confidence(0.2) == "resposta incerta · confiança 20 %"
+
+
+def test_the_three_outcomes_speak_portuguese(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("QRAG_LANG", "pt_BR")
+    for form in forms(values.unsure()):
+        assert "Isto pode responder." in form
+    for form in forms(values.refusal()):
+        assert "Sem resposta" in form and "Para ver tudo o que a busca encontra:" in form
+
+
+def test_the_command_that_searches_is_that_of_the_place(monkeypatch: pytest.MonkeyPatch) -> None:
+    import sys
+
+    from qrag_lib.workspace import Workspace
+
+    def place(magics: dict[str, object], **names: object) -> str:
+        shell = SimpleNamespace(magics_manager=SimpleNamespace(registry=magics), user_ns=names)
+        monkeypatch.setitem(sys.modules, "IPython", SimpleNamespace(get_ipython=lambda: shell))
+        return show.search_command("Who signs?")
+
+    assert place({"Verbs": SimpleNamespace(_workspace=object())}) == "%search Who signs?"
+    assert place({}, papers=object.__new__(Workspace)) == "papers.search('Who signs?')"
+    monkeypatch.setitem(sys.modules, "IPython", SimpleNamespace(get_ipython=lambda: None))
+    assert show.search_command("-k what?", ["--workspace", "a b"]).endswith("search --workspace 'a b' -- '-k what?'")
 
 
 def test_an_unsupported_sentence_says_so() -> None:
@@ -191,7 +279,8 @@ def test_verdicts_count_what_can_be_ingested() -> None:
 def test_plain_text_keeps_within_eighty_columns() -> None:
     long = "A sentence of the document that goes on and on. " * 9
     for value in [*values.hostile(long.strip())[:-1], values.report(), values.hits()]:
-        assert max(map(len, str(value).splitlines())) <= 80
+        lines = [each for each in str(value).splitlines() if " search " not in each]  # a command is one line
+        assert max(map(len, lines)) <= 80
 
 
 def test_numbers_speak_the_language(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -229,7 +318,14 @@ def test_json_holds_every_field_of_a_value() -> None:
     told = json.loads(show.dumps(values.answer()))
     assert told["citations"][0]["quote"] == values.QUOTE
     assert told["sentences"] == [{"text": values.QUOTE, "citations": [1]}]
-    assert told["refused"] is False
+    assert (told["outcome"], told["refused"]) == ("sure", False)
+
+
+def test_json_names_the_outcome_the_passages_and_the_words_that_answer() -> None:
+    told, cited = json.loads(show.dumps(values.unsure())), values.marked_up().citations[0]
+    assert (told["outcome"], told["refused"], told["sentences"]) == ("unsure", True, [])
+    assert told["citations"][0]["passage"] == values.PASSAGE
+    assert json.loads(show.dumps(values.marked_up()))["citations"][0]["answer"] == list(cited.answer or ())
 
 
 def test_json_knows_numpy_paths_and_infinity() -> None:

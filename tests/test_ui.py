@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -41,7 +42,7 @@ def test_an_error_is_one_message_with_its_hint() -> None:
 
 def test_the_view_mirrors_the_state_and_escapes_it() -> None:
     state = Asking(workspace(answer("<img src=x onerror=alert(1)>")))
-    _question, _row, result = asking_view(state).children
+    _question, _row, result, _onward = asking_view(state).children
     state.ask()
     assert "&lt;img" in result.value and "<img" not in result.value
 
@@ -55,10 +56,22 @@ def test_the_model_of_the_settings_writes_where_that_is_asked_and_its_draft_is_e
         return answer(f"by {llm}")
 
     state = Asking(SimpleNamespace(ask=ask, settings=SimpleNamespace(model="offload:here")))  # type: ignore[arg-type]
-    _question, row, result = asking_view(state).children
+    _question, row, result, _onward = asking_view(state).children
     row.children[3].value = True
     state.ask()
     assert "&lt;img" in shown[0] and "<img" not in shown[0] and "by offload:here" in result.value
+
+
+def test_below_an_answer_that_is_none_a_button_searches() -> None:
+    nothing = replace(answer("Trinta dias."), sentences=(), outcome="nothing")
+    found = Hits("Prazo?", "pt", ())
+    state = Asking(SimpleNamespace(ask=lambda *_given: nothing, search=lambda *_given: found))  # type: ignore[arg-type]
+    onward = asking_view(state).children[3]
+    shown = [onward.layout.display]
+    state.ask()
+    shown.append(onward.layout.display)
+    onward.click()
+    assert state.result is found and [*shown, onward.layout.display] == ["none", "", "none"]
 
 
 def test_the_buttons_rest_while_a_question_is_worked_on() -> None:

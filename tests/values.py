@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from qrag_lib import types as t
 
 PASSAGE = "Art. 5º O contrato vale R$ 5.000,00. Ele é assinado pelo reitor. Dura dois anos."
@@ -20,6 +22,22 @@ def answer(text: str = QUOTE, question: str = "Quem assina?", name: str = "contr
 
 def refusal(question: str = "What is a prime number?", note: str = "") -> t.Answer:
     return t.Answer(question, (), (citation(),), "en", outcome="nothing", confidence=0.07, note=note)
+
+
+def unsure(question: str = "Who signs it?", passage: str = PASSAGE, quote: str = QUOTE, note: str = "") -> t.Answer:
+    return t.Answer(
+        question, (), (citation(passage, passage, quote),), "en", outcome="unsure", confidence=0.3, note=note
+    )
+
+
+def marked_up() -> t.Answer:
+    """An answer whose passage is Markdown, with the words that answer."""
+    passage = "## Prazos\n\nO prazo é de **trinta** dias, pror-\nrogável uma vez.\n\n- Sem multa.\n- Com juros."
+    quote = "O prazo é de **trinta** dias, pror-\nrogável uma vez."
+    cited = citation("edital.md", passage, quote)
+    words = cited.start + quote.index("**trinta"), cited.start + quote.index(" dias") + len(" dias")
+    said = t.Sentence(" ".join(quote.split()), (1,))
+    return t.Answer("Qual o prazo?", (said,), (replace(cited, answer=words),), "pt", confidence=0.9)
 
 
 def hits(text: str = PASSAGE, name: str = "contrato.pdf") -> t.Hits:
@@ -46,6 +64,7 @@ def hostile(text: str) -> list[object]:
     return [
         answer(text, text, text),
         refusal(text, text),
+        unsure(text, text, text, text),
         hits(text, text),
         report(text, text),
         verdicts(text),

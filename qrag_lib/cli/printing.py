@@ -11,7 +11,8 @@ from io import TextIOWrapper
 from qrag_lib.cli.exits import Exit, exit_of
 from qrag_lib.errors import NothingRead, QragError
 from qrag_lib.i18n import _
-from qrag_lib.show import dumps, line, plain
+from qrag_lib.show import answer_text, dumps, line, plain, search_command
+from qrag_lib.types import Answer
 
 
 def speak_utf8() -> None:
@@ -24,7 +25,7 @@ def speak_utf8() -> None:
 def result(value: object, options: Namespace) -> None:
     """The value: one JSON document for a program, its text for people."""
     if value is not None:
-        sys.stdout.write((dumps(value) if options.json else plain(value).rstrip()) + "\n")
+        sys.stdout.write((dumps(value) if options.json else _text(value, options).rstrip()) + "\n")
         sys.stdout.flush()
 
 
@@ -57,6 +58,18 @@ def reader_left() -> int:
     """Nothing: the other end of the pipe is closed, and Python must not complain about it at exit."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return Exit.READER_LEFT
+
+
+def _text(value: object, options: Namespace) -> str:
+    """The text for people: an answer in bold where the terminal knows it, and with a next step that works here."""
+    if not isinstance(value, Answer):
+        return plain(value)
+    repeated = ["--workspace", options.workspace] if options.workspace else []
+    return answer_text(value, bold=_knows_bold(), onward=plain(search_command(value.question, repeated)))
+
+
+def _knows_bold() -> bool:
+    return sys.stdout.isatty() and "NO_COLOR" not in os.environ and os.environ.get("TERM") != "dumb"
 
 
 def _report(error: Exception, message: str, hint: str, options: Namespace) -> int:

@@ -80,7 +80,7 @@ def ask(
         language=language,
         outcome=outcome,
         confidence=evidence.confidence,
-        note=_written_by() if sentences else _refusal(evidence),
+        note=_written_by() if sentences else _refusal(evidence, outcome),
         seconds=seconds,
     )
 
@@ -268,11 +268,10 @@ def _written_by() -> str:
     return _("No language model wrote this: the sentences are quoted from the documents, word for word.")
 
 
-def _refusal(evidence: Evidence) -> str:
-    """Why there is no answer, and what to do next."""
+def _refusal(evidence: Evidence, outcome: Outcome) -> str:
+    """Why nothing is given as sure; what to do next depends on where it is shown, and is said there."""
     if not evidence.question.stems:
         return _("The question has no word that can be looked up. Name the thing it is about.")
-    return _(
-        "The documents do not seem to hold the answer (confidence {confidence:.0%}). "
-        "See what is nearest with search, or why a document was not found with explain."
-    ).format(confidence=evidence.confidence)
+    if outcome == "unsure":
+        return _("Nothing is sure; in each passage the likeliest sentence is marked.")
+    return _("The documents do not seem to hold the answer.")

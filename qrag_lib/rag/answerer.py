@@ -13,6 +13,7 @@ from qrag_lib.models.choose import EXTRACTIVE
 from qrag_lib.rag.answer import ask, placed
 from qrag_lib.rag.catalog import Catalog
 from qrag_lib.rag.embedders import Embedders
+from qrag_lib.rag.requests import answer_request
 from qrag_lib.rag.writers import Writers
 from qrag_lib.types import Answer, Document, Filter, Hits
 
@@ -48,7 +49,7 @@ class Answerer:
     ) -> Answer:
         """See `Workspace.ask`."""
         if llm is None or llm == EXTRACTIVE:
-            return self._quoted(question, k, filters, threshold)
+            return answer_request(self._quoted(question, k, filters, threshold))
         from qrag_lib.rag.generated import generate
         from qrag_lib.rag.live import shown
 
@@ -75,7 +76,7 @@ class Answerer:
         from qrag_lib.rag.together import Case, generate_together
 
         if llm is None or llm == EXTRACTIVE:
-            return [self._quoted(question, k, filters, threshold) for question in questions]
+            return [answer_request(self._quoted(question, k, filters, threshold)) for question in questions]
         self.writers.check(llm)
         embedding = self._embedding()
         read = [self._read(question, k, filters) for question in questions]
@@ -101,6 +102,7 @@ class Answerer:
         reason = self.writers.reason(llm)
         if not reason or answer.writing or answer.failure or answer.generator != QUOTES:
             return answer
+        answer = answer_request(answer)
         return replace(answer, note=f"{answer.note} {_('No model writes: {reason}.').format(reason=reason)}".strip())
 
     def _read(self, question: str, k: int | None, filters: Filters) -> tuple[Hits, dict[str, Document]]:

@@ -190,8 +190,7 @@ def _cited(
 
 def _refused(answer: Answer, why: str) -> Answer:
     """A refusal whose citations are the quotes that the extractive answer would give: what comes nearest."""
-    hint = _("See what is nearest with search, or why a document was not found with explain.")
-    return replace(answer, sentences=(), outcome="unsure" if answer.citations else "nothing", note=f"{why} {hint}")
+    return replace(answer, sentences=(), outcome="unsure" if answer.citations else "nothing", note=why)
 
 
 def _instead(quoted: Answer, name: str, draft: Draft) -> Answer:

@@ -19,6 +19,13 @@ STYLE = """<style>
 .qrag .say { font-size: 1.08em; line-height: 1.65; margin: .2em 0 .8em }
 .qrag .soft { color: var(--soft); font-size: .9em }
 .qrag .text { white-space: pre-wrap }
+.qrag .lead { margin: .2em 0 .6em }
+.qrag .par { margin: .25em 0 }
+.qrag .par.head { font-weight: 600 }
+.qrag .cmd {
+  font-family: var(--jp-code-font-family, ui-monospace, monospace); font-size: .92em; white-space: pre-wrap;
+  background: var(--wash); border: 1px solid var(--rule); border-radius: 3px; padding: .1em .4em; user-select: all;
+}
 .qrag .bare {
   color: var(--soft); font-style: italic;
   text-decoration: underline wavy color-mix(in srgb, #d9480f 60%, transparent) 1px; text-underline-offset: 3px;

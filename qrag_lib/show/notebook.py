@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
+from itertools import groupby
 from typing import TYPE_CHECKING
 
 from qrag_lib.i18n import _, ngettext
@@ -11,6 +13,8 @@ from qrag_lib.show.blocks import Html, bar_html, panel_html, rows_html, table_ht
 from qrag_lib.show.figures import duration, number
 from qrag_lib.show.look import page
 from qrag_lib.show.neutral import escape, excerpt, line
+from qrag_lib.show.onward import search_command
+from qrag_lib.show.passages import Paragraph, Piece, is_changed, read_passage, read_quote
 
 if TYPE_CHECKING:
     from qrag_lib.types import Answer, Citation, Document, Hit, Hits, IngestReport, Refusal, Sentence, Verdict, Verdicts
@@ -19,10 +23,13 @@ if TYPE_CHECKING:
 SHOWN = 20_000  # characters of a document's text that a notebook is given
 
 
-def answer_html(answer: Answer) -> str:
-    """The answer with its citations, or the calm panel of a refusal."""
-    body = _refusal(answer) if answer.refused else _sentences(answer)
-    return page(f'<div class="q">{escape(answer.question)}</div>', body, _footer(answer))
+def answer_html(answer: Answer, onward: str | None = None) -> str:
+    """The answer with its citations; or the passages that may answer, opened; or that there is none, and what next.
+
+    onward: what is said as the next step where there is no answer, in place of the command that searches.
+    """
+    body = {"sure": _sentences, "unsure": _unsure}.get(answer.outcome, partial(_nothing, onward=onward))(answer)
+    return page(f'<div class="q">{escape(answer.question)}</div>', body, _draft(answer), _footer(answer))
 
 
 def hits_html(hits: Hits) -> str:
@@ -67,12 +74,6 @@ def verdicts_html(verdicts: Verdicts) -> str:
     return page(head, _refusals([v.refusal for v in verdicts if v.refusal]), table)
 
 
-def marked(passage: str, start: int, end: int) -> Html:
-    """The passage with the characters from start to end marked."""
-    before, quote, after = passage[:start], passage[start:end], passage[end:]
-    return Html(f'<div class="text">{escape(before)}<mark>{escape(quote)}</mark>{escape(after)}</div>')
-
-
 def _sentences(answer: Answer) -> str:
     known = {each.number: each for each in answer.citations}
     said = " ".join(_sentence(each, known) for each in answer.sentences)
@@ -81,25 +82,48 @@ def _sentences(answer: Answer) -> str:
 
 def _sentence(sentence: Sentence, known: dict[int, Citation]) -> str:
     numbers = "".join(_citation(known[n]) for n in sentence.citations if n in known)
+    if (quoted := wording.quoted_by(sentence, known)) is not None:
+        return f"{' '.join(map(_inline, read_quote(quoted)))}{numbers}"
     if sentence.supported:
         return escape(sentence.text) + numbers
     return f'<span class="bare">{escape(sentence.text)} <b>({escape(_("without support"))})</b></span>'
 
 
 def _citation(citation: Citation) -> str:
-    title = f"{citation.number} · {wording.place(citation)}"
-    span = _("characters {start}–{end}").format(start=number(citation.start), end=number(citation.end))
-    details = Html(f'<span class="soft">{escape(span)}</span>')
-    panel = panel_html(title, _quoted(citation), details)
+    panel = panel_html(_title(citation), _opened(citation), _exact(citation))
     return f'<details class="cite"><summary>{citation.number}</summary>{panel}</details>'
 
 
-def _quoted(citation: Citation) -> Html:
-    start = citation.start - citation.passage_start
-    end = citation.end - citation.passage_start
-    if citation.passage and citation.passage[max(0, start) : end] == citation.quote:
-        return marked(citation.passage, start, end)
-    return marked(citation.quote, 0, len(citation.quote))
+def _title(citation: Citation) -> str:
+    return f"{citation.number} · {wording.place(citation)}"
+
+
+def _opened(citation: Citation, whole: bool = True) -> Html:
+    """The passage in clean form, a paragraph below the other, with the quote marked."""
+    shown = read_passage(citation, whole)
+    return Html("".join(f'<div class="par{" head" if p.heading else ""}">{_inline(p, mark=True)}</div>' for p in shown))
+
+
+def _inline(paragraph: Paragraph, mark: bool = False) -> str:
+    """The pieces of a paragraph; the answer in bold, and the quote marked if that is wanted: one mark around it."""
+    parts = []
+    for quoted, pieces in groupby(paragraph.pieces, key=lambda piece: piece.quoted):
+        text = "".join(map(_piece, pieces))
+        parts.append(f"<mark>{text}</mark>" if mark and quoted and text else text)
+    return "".join(parts)
+
+
+def _piece(piece: Piece) -> str:
+    return f"<b>{escape(piece.text)}</b>" if piece.answers else escape(piece.text)
+
+
+def _exact(citation: Citation) -> Html:
+    """Where the quote stands; and its exact text, folded, where marks or line breaks were taken from what is shown."""
+    span = wording.span(citation)
+    if not is_changed(citation.quote):
+        return Html(f'<span class="soft">{escape(span)}</span>')
+    summary = _("exact text: {span}").format(span=span)
+    return Html(f'<div class="soft">{_folded(summary, f"""<div class="text">{escape(citation.quote)}</div>""")}</div>')
 
 
 def _sources(citations: Sequence[Citation]) -> str:
@@ -107,29 +131,38 @@ def _sources(citations: Sequence[Citation]) -> str:
     return str(table_html(["", _("source"), _("score")], rows)) if rows else ""
 
 
-def _refusal(answer: Answer) -> str:
-    panel = panel_html(wording.refused(), wording.next_step(answer), calm=True)
-    near = _folded(_("the nearest passages"), "".join(_near(c) for c in answer.citations))
-    return str(panel) + (near if answer.citations else "") + _draft(answer)
+def _unsure(answer: Answer) -> str:
+    """The passages that may answer, opened, the likeliest sentence of each marked."""
+    head = f'<div class="lead"><b>{escape(wording.unsure())}</b> {escape(wording.why_unsure(answer))}</div>'
+    return head + "".join(str(panel_html(_title(c), _opened(c), _exact(c))) for c in answer.citations)
+
+
+def _nothing(answer: Answer, onward: str | None) -> str:
+    """That there is no answer, one thing to do next, and folded the passages that are nearest."""
+    step = escape(onward) if onward is not None else _typed(answer.question)
+    panel = panel_html(wording.refused(), wording.why_refused(answer), Html(step) if step else "", calm=True)
+    near = "".join(str(panel_html(_title(c), _opened(c, whole=False), calm=True)) for c in answer.citations)
+    return str(panel) + (_folded(_("the nearest passages"), near) if near else "")
+
+
+def _typed(question: str) -> str:
+    """The command that searches, to be copied with one click."""
+    return f'{escape(wording.look_yourself())} <span class="cmd">{escape(search_command(question))}</span>'
 
 
 def _draft(answer: Answer) -> str:
     """What the model wrote and nothing supports, for whoever unfolds it."""
-    if answer.writing is None or not answer.draft:
+    if not answer.refused or answer.writing is None or not answer.draft:
         return ""
     summary = _("what {model} wrote, without support").format(model=line(answer.generator))
     return _folded(summary, f'<div class="text bare">{escape(answer.draft)}</div>')
 
 
-def _near(citation: Citation) -> str:
-    return str(panel_html(wording.place(citation), _quoted(citation), calm=True))
-
-
 def _footer(answer: Answer) -> str:
     took = [duration(sum(answer.seconds.values()))] if answer.seconds else []
-    silent = answer.refused and answer.writing is None
+    silent = answer.refused and answer.writing is None  # its note was said above
     credit = "" if silent else f'<div class="soft">{escape(wording.author(answer))}</div>'
-    sure = " · ".join([str(bar_html(answer.confidence, wording.confidence(answer))), *took])
+    sure = " · ".join([str(bar_html(answer.confidence, wording.confidence(answer.confidence))), *took])
     return f'<div class="soft">{sure}</div>{credit}'
 
 

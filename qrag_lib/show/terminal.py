@@ -2,23 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING
+import textwrap
+from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
+from itertools import groupby
+from typing import TYPE_CHECKING, Final
 
 from qrag_lib.i18n import _
 from qrag_lib.show import wording
-from qrag_lib.show.blocks import bar_text, table_text, wrapped
+from qrag_lib.show.blocks import WIDTH, bar_text, table_text, wrapped
 from qrag_lib.show.figures import duration, number
 from qrag_lib.show.neutral import excerpt, line, plain
+from qrag_lib.show.onward import search_command
+from qrag_lib.show.passages import Paragraph, Piece, read_passage, read_quote
 
 if TYPE_CHECKING:
-    from qrag_lib.types import Answer, Citation, Document, Hit, Hits, IngestReport, Refusal, Verdicts
+    from qrag_lib.types import Answer, Citation, Document, Hit, Hits, IngestReport, Refusal, Sentence, Verdicts
+
+# Where bold begins and ends; `plain` leaves neither of them in any text of others.
+_ON: Final = "\x01"
+_OFF: Final = "\x02"
 
 
-def answer_text(answer: Answer) -> str:
-    """The answer, its sources with their quotes, and how sure it is; or the refusal and the next step."""
-    body = _refusal(answer) if answer.refused else _sentences(answer)
-    return "\n".join([wrapped(answer.question), "", *body, "", _footer(answer)])
+def answer_text(answer: Answer, bold: bool = False, onward: str | None = None) -> str:
+    """The answer and its sources; or the passages that may answer; or that there is none, and what next.
+
+    bold: the answer itself is in bold, for a terminal that knows it. onward: the command that is told as
+    the next step, in place of the one that searches.
+    """
+    body = {"sure": _sentences, "unsure": _unsure}.get(answer.outcome, partial(_nothing, onward=onward))(answer)
+    text = "\n".join([wrapped(answer.question), "", *body, *_draft(answer), "", _footer(answer)])
+    return text.translate({ord(_ON): "\x1b[1m" if bold else None, ord(_OFF): "\x1b[0m" if bold else None})
 
 
 def hits_text(hits: Hits) -> str:
@@ -52,35 +66,75 @@ def verdicts_text(verdicts: Verdicts) -> str:
 
 
 def _sentences(answer: Answer) -> Iterator[str]:
-    yield wrapped(" ".join(_said(answer)), "  ")
+    known = {each.number: each for each in answer.citations}
+    yield _filled(" ".join(_said(sentence, known) for sentence in answer.sentences), "  ")
+    quoted = {id(wording.quoted_by(sentence, known)) for sentence in answer.sentences}
     for citation in answer.citations:
-        yield "\n" + _citation(citation)
+        yield "\n" + _citation(citation, [] if id(citation) in quoted else read_quote(citation))
 
 
-def _said(answer: Answer) -> Iterator[str]:
-    for sentence in answer.sentences:
-        numbers = "".join(f" [{n}]" for n in sentence.citations)
-        yield sentence.text + (numbers or f" ({_('without support')})")
+def _said(sentence: Sentence, known: Mapping[int, Citation]) -> str:
+    """A sentence with the numbers of its citations, the answer in it marked for bold."""
+    quoted = wording.quoted_by(sentence, known)
+    text = plain(sentence.text) if quoted is None else " ".join(map(_inline, read_quote(quoted)))
+    return text + ("".join(f" [{n}]" for n in sentence.citations) or f" ({_('without support')})")
 
 
-def _citation(citation: Citation) -> str:
-    span = _("characters {start}–{end}").format(start=number(citation.start), end=number(citation.end))
-    score = _("score {score}").format(score=number(citation.score, 2))
+def _citation(citation: Citation, shown: Sequence[Paragraph]) -> str:
+    """Where the quote stands, and what of its passage is shown; `▶` stands before the quote."""
     head = wrapped(wording.place(citation), "    ", f"[{citation.number}] ")
-    return f"{head}\n{wrapped(f'“{excerpt(citation.quote, 400)}”', '    ')}\n    {span} · {score}"
+    parts = [part for paragraph in shown for part in _parts(paragraph)]
+    return "\n".join([head, *parts, f"    {_origin(citation)}"])
 
 
-def _refusal(answer: Answer) -> Iterator[str]:
-    yield wrapped(f"{wording.refused()}. {wording.next_step(answer)}", "  ")
+def _parts(paragraph: Paragraph) -> Iterator[str]:
+    """The paragraph with its quote on lines of their own."""
+    for quoted, pieces in groupby(paragraph.pieces, key=lambda piece: piece.quoted):
+        text = "".join(map(_piece, pieces)).strip()
+        if text:
+            yield _filled(text, "    ", "  ▶ " if quoted else "    ")
+
+
+def _inline(paragraph: Paragraph) -> str:
+    return "".join(map(_piece, paragraph.pieces))
+
+
+def _piece(piece: Piece) -> str:
+    return f"{_ON}{plain(piece.text)}{_OFF}" if piece.answers else plain(piece.text)
+
+
+def _filled(text: str, indent: str, first: str | None = None) -> str:
+    """Lines of text that is plain already; the marks for bold in it are left."""
+    start = indent if first is None else first
+    return textwrap.fill(text, WIDTH, initial_indent=start, subsequent_indent=indent)
+
+
+def _origin(citation: Citation) -> str:
+    score = _("score {score}").format(score=number(citation.score, 2))
+    return f"{wording.span(citation)} · {score}"
+
+
+def _unsure(answer: Answer) -> Iterator[str]:
+    yield wrapped(f"{wording.unsure()} {wording.why_unsure(answer)}", "  ")
+    yield from ("\n" + _citation(each, read_passage(each)) for each in answer.citations)
+
+
+def _nothing(answer: Answer, onward: str | None) -> Iterator[str]:
+    yield wrapped(f"{wording.refused()}. {wording.why_refused(answer)}", "  ")
+    yield f"  {wording.look_yourself()}\n    {onward or plain(search_command(answer.question))}"
     if answer.citations:
         yield f"\n{_('the nearest passages')}:"
-    yield from map(_citation, answer.citations)
-    if answer.writing is not None and answer.draft:
+    yield from ("\n" + _citation(each, read_passage(each, whole=False)) for each in answer.citations)
+
+
+def _draft(answer: Answer) -> Iterator[str]:
+    """Where to find what a model wrote and nothing supports."""
+    if answer.refused and answer.writing is not None and answer.draft:
         yield "\n" + wrapped(_("What it wrote is kept in `draft`: --json shows it."))
 
 
 def _footer(answer: Answer) -> str:
-    sure = f"{bar_text(answer.confidence)} {wording.confidence(answer)}"
+    sure = f"{bar_text(answer.confidence)} {wording.confidence(answer.confidence)}"
     took = [duration(sum(answer.seconds.values()))] if answer.seconds else []
     credit = [] if answer.refused and answer.writing is None else [wrapped(wording.author(answer))]
     return "\n".join([" · ".join([sure, *took]), *credit])

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Final
 
 from qrag_lib.i18n import _, ngettext
 from qrag_lib.show.figures import duration, number, percent
 from qrag_lib.show.neutral import line
 
 if TYPE_CHECKING:
-    from qrag_lib.types import Answer, Chunk, Citation, Document, Hits, IngestReport, Verdicts, Writing
+    from qrag_lib.types import Answer, Chunk, Citation, Document, Hits, IngestReport, Sentence, Verdicts, Writing
+
+SURE: Final = 0.8  # confidence, from which an answer is called sure
+LIKELY: Final = 0.5  # and likely; below it is unsure
 
 
 def place(of: Chunk | Citation) -> str:
@@ -64,9 +68,36 @@ def unsupported(answer: Answer) -> list[str]:
     return [said.format(n=number(n), all=number(len(answer.sentences)))]
 
 
-def confidence(answer: Answer) -> str:
-    """How sure the answer is."""
-    return _("confidence {share}").format(share=percent(answer.confidence))
+def confidence(share: float) -> str:
+    """How sure the answer is, in a word and in figures: `SURE` and `LIKELY` are where the words begin."""
+    if share >= SURE:
+        said = _("sure · confidence {share}")
+    elif share >= LIKELY:
+        said = _("likely · confidence {share}")
+    else:
+        said = _("unsure · confidence {share}")
+    return said.format(share=percent(share))
+
+
+def quoted_by(sentence: Sentence, known: Mapping[int, Citation]) -> Citation | None:
+    """The citation whose very quote the sentence is; None where it says more, or in other words."""
+    cited = known.get(sentence.citations[0]) if len(sentence.citations) == 1 else None
+    return cited if cited is not None and " ".join(cited.quote.split()) == sentence.text else None
+
+
+def span(citation: Citation) -> str:
+    """Which characters of the document a quote is."""
+    return _("characters {start}–{end}").format(start=number(citation.start), end=number(citation.end))
+
+
+def unsure() -> str:
+    """What passages are called that may answer."""
+    return _("This may answer.")
+
+
+def why_unsure(answer: Answer) -> str:
+    """What to make of the passages that may answer."""
+    return answer.note or _("Nothing is sure; in each passage the likeliest sentence is marked.")
 
 
 def refused() -> str:
@@ -74,12 +105,14 @@ def refused() -> str:
     return _("No answer")
 
 
-def next_step(answer: Answer) -> str:
-    """Why an answer was refused, and what to do."""
-    return answer.note or _(
-        "The documents do not seem to hold it. Ask in their words, look at what a search finds, "
-        "or add the documents that would know."
-    )
+def why_refused(answer: Answer) -> str:
+    """Why there is no answer."""
+    return answer.note or _("The documents do not seem to hold the answer.")
+
+
+def look_yourself() -> str:
+    """What stands before the command that searches."""
+    return _("To see all that a search finds:")
 
 
 def found(hits: Hits) -> str:

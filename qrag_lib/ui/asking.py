@@ -40,6 +40,11 @@ class Asking(traitlets.HasTraits):
         else:
             self._run(lambda: self._workspace.ask(self.question, self.k))
 
+    @property
+    def found_nothing(self) -> bool:
+        """True where the result is an answer that says that there is none."""
+        return isinstance(self.result, Answer) and self.result.outcome == "nothing"
+
     def search(self) -> None:
         """Find the passages that fit the question."""
         self._run(lambda: self._workspace.search(self.question, self.k))

@@ -11,6 +11,7 @@ from qrag_lib import show
 from qrag_lib.errors import QragError
 from qrag_lib.i18n import _
 from qrag_lib.rag.live import draft_html
+from qrag_lib.types import Answer
 from qrag_lib.ui.asking import Asking, Holdings, open_to_read, waiting
 
 WIDE = widgets.Layout(width="100%")
@@ -28,18 +29,20 @@ def dashboard(path: str | None = None) -> widgets.Widget:
 
 
 def asking_view(state: Asking) -> widgets.Widget:
-    """A question, how many passages to look at, two buttons, and the result."""
+    """A question, how many passages to look at, two buttons, the result, and a button below one without an answer."""
     question = widgets.Text(placeholder=_("Ask your documents"), layout=WIDE)
     ask = widgets.Button(description=_("Ask"), button_style="primary")
     search = widgets.Button(description=_("Search"))
     k = widgets.BoundedIntText(value=state.k, min=1, max=50, description=_("passages"))
     write = widgets.Checkbox(description=_("let the model write"), indent=False)
     result = widgets.HTML(layout=WIDE)
+    onward = widgets.Button(description=_("See all that a search finds"), layout=widgets.Layout(width="auto"))
     widgets.link((state, "question"), (question, "value"))
     widgets.link((state, "write"), (write, "value"))
     widgets.link((state, "k"), (k, "value"))
     ask.on_click(lambda _button: state.ask())
-    search.on_click(lambda _button: state.search())
+    for button in (search, onward):
+        button.on_click(lambda _button: state.search())
     with warnings.catch_warnings():  # ipywidgets 8.1 calls on_submit deprecated and has no other way to hear Enter
         warnings.simplefilter("ignore", DeprecationWarning)
         question.on_submit(lambda _text: state.ask())
@@ -47,9 +50,11 @@ def asking_view(state: Asking) -> widgets.Widget:
     def mirror(_change: object) -> None:
         ask.disabled = search.disabled = state.busy
         result.value = _result(state)
+        onward.layout.display = "" if state.found_nothing else "none"
 
+    mirror(None)
     state.observe(mirror, ["result", "error", "busy", "draft"])
-    return widgets.VBox([question, widgets.HBox([ask, search, k, write]), result], layout=WIDE)
+    return widgets.VBox([question, widgets.HBox([ask, search, k, write]), result, onward], layout=WIDE)
 
 
 def holdings_view(state: Holdings) -> widgets.Widget:
@@ -71,6 +76,8 @@ def _result(state: Asking) -> str:
         return str(show.panel_html(_("That did not work"), state.error)._repr_html_())
     if state.busy:
         return str(draft_html(state.draft)._repr_html_()) if state.draft else show.escape(waiting())
+    if isinstance(state.result, Answer):
+        return show.answer_html(state.result, onward="")  # the button below is the next step
     return str(state.result._repr_html_()) if state.result is not None else ""
 
 
