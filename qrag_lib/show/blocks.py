@@ -77,11 +77,13 @@ def table_text(columns: Sequence[str], rows: Iterable[Sequence[object]], width: 
 
 
 def wrapped(text: object, indent: str = "", first: str | None = None, width: int = WIDTH) -> str:
-    """Plain text broken into lines of `width`; paragraphs stay apart."""
+    """Plain text broken into lines of `width`, at spaces: a command stays whole. Paragraphs stay apart."""
     start = indent if first is None else first
     parts = plain(text).split("\n")
     lines = [
-        textwrap.fill(part, width, initial_indent=indent if i else start, subsequent_indent=indent)
+        textwrap.fill(
+            part, width, initial_indent=indent if i else start, subsequent_indent=indent, break_on_hyphens=False
+        )
         for i, part in enumerate(parts)
     ]
     return "\n".join(each.rstrip() for each in lines)

@@ -17,10 +17,10 @@ if TYPE_CHECKING:
 Span = tuple[int, int]
 
 AROUND: Final = 120  # characters kept on each side of the quote where a passage is shortened
-# Where a paragraph ends: a blank line, or a line that begins as a heading, an item, a row or an article does.
+# Where a paragraph ends: a blank line, or a line that begins as a heading, an item, a row, a field or an article does.
 _BREAK = re.compile(
     r"\n[ \t]*(?:\n\s*|(?=#{1,6}[ \t]|[-*+•–][ \t]|\|[^\n]*\||>|[0-9]{1,3}[.)][ \t]|[a-z]\)[ \t]|§|Art\.[ \t]"
-    r"|[IVXL]+[ \t][-–—]))|(?<=\|)[ \t]*\n"
+    r"|[IVXL]+[ \t][-–—]|[A-Za-z-]{2,12}:[ \t]|[^\n:;]{1,40}:[ \t][^\n]*;[ \t][^\n:;]+:[ \t]))|(?<=\|)[ \t]*\n"
 )
 _HEADING = re.compile(r"\s*#{1,6}[ \t]")
 _END = re.compile(r"[.!?…:;|]\W*$")

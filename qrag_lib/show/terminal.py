@@ -106,7 +106,7 @@ def _piece(piece: Piece) -> str:
 def _filled(text: str, indent: str, first: str | None = None) -> str:
     """Lines of text that is plain already; the marks for bold in it are left."""
     start = indent if first is None else first
-    return textwrap.fill(text, WIDTH, initial_indent=start, subsequent_indent=indent)
+    return textwrap.fill(text, WIDTH, initial_indent=start, subsequent_indent=indent, break_on_hyphens=False)
 
 
 def _origin(citation: Citation) -> str:
