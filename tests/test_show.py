@@ -259,6 +259,11 @@ def test_hits_show_both_sides_of_the_score() -> None:
         assert "lexical 12.3" in form
 
 
+def test_a_passage_that_is_found_begins_in_clean_form() -> None:
+    for form in forms(values.hits("## Notas\n\n**Ana** assina.")):
+        assert "Notas Ana assina." in form
+
+
 def test_an_empty_search_says_what_to_do() -> None:
     for form in forms(Hits("anything", "en", ())):
         assert "Nothing found. Try other words" in form

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from qrag_lib.i18n import _, ngettext
 from qrag_lib.show import wording
 from qrag_lib.show.blocks import Html, bar_html, panel_html, rows_html, table_html
+from qrag_lib.show.clean import clean
 from qrag_lib.show.figures import duration, number
 from qrag_lib.show.look import page
 from qrag_lib.show.neutral import escape, excerpt, line
@@ -167,9 +168,9 @@ def _footer(answer: Answer) -> str:
 
 
 def _passage(hit: Hit) -> Html:
-    short = excerpt(hit.chunk.text)
+    short = excerpt(clean(hit.chunk.text))
     body = f'<div class="text">{escape(hit.chunk.text)}</div>'
-    shown = _folded(short, body) if short.endswith("…") else escape(short)
+    shown = _folded(short, body) if short.endswith("…") or is_changed(hit.chunk.text) else escape(short)
     note = f'<div class="soft">{escape(wording.copies(len(hit.duplicates)))}</div>' if hit.duplicates else ""
     return Html(f"<b>{escape(wording.place(hit.chunk))}</b><div>{shown}</div>{note}")
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 from qrag_lib.i18n import _
 from qrag_lib.show import wording
 from qrag_lib.show.blocks import WIDTH, bar_text, table_text, wrapped
+from qrag_lib.show.clean import clean
 from qrag_lib.show.figures import duration, number
 from qrag_lib.show.neutral import excerpt, line, plain
 from qrag_lib.show.onward import search_command
@@ -147,7 +148,7 @@ def _hit(rank: int, hit: Hit) -> str:
     if hit.lexical is not None:
         scores.append(_("lexical {score}").format(score=number(hit.lexical, 1)))
     head = wrapped(wording.place(hit.chunk), "    ", f"{rank:2}. ")
-    return f"{head}\n    {bar_text(hit.score)} {' · '.join(scores)}\n{wrapped(excerpt(hit.chunk.text), '    ')}"
+    return f"{head}\n    {bar_text(hit.score)} {' · '.join(scores)}\n{wrapped(excerpt(clean(hit.chunk.text)), '    ')}"
 
 
 def _refusals(refused: Sequence[Refusal]) -> list[str]:
