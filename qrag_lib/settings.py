@@ -64,7 +64,10 @@ class Settings:
     """
 
     workspace: Annotated[Path, Meaning(N_("folder of the workspace"))] = Path("workspace")
-    embedding_model: Annotated[str, Meaning(N_("embedding model: minilm, a folder or a hub name"))] = "minilm"
+    embedding_model: Annotated[
+        str,
+        Meaning(N_("embedding model: auto (by the languages of the texts), minilm, e5-pt-en, a folder or a hub name")),
+    ] = "auto"
     embedding_query_prefix: Annotated[str, Meaning(N_("text put before each question that is embedded"))] = ""
     embedding_passage_prefix: Annotated[str, Meaning(N_("text put before each passage that is embedded"))] = ""
     chunk_size: Annotated[int, Meaning(N_("longest chunk, in chunk units"), {"ge": 8})] = 200
@@ -77,6 +80,10 @@ class Settings:
             N_("confidence below which no answer is given; unset: as measured for the answerer"), {"ge": 0, "le": 1}
         ),
     ] = None
+    reader: Annotated[
+        Literal["auto", "none"],
+        Meaning(N_("what finds the answer in a passage: auto, the packaged reader; none, the words in common")),
+    ] = "auto"
     max_file_mib: Annotated[float, Meaning(N_("largest file that is read, in MiB"), {"gt": 0})] = 100.0
     max_read_s: Annotated[float, Meaning(N_("longest reading of one file, in seconds"), {"gt": 0})] = 20.0
     max_read_mib: Annotated[float, Meaning(N_("memory that reading one file may take, in MiB"), {"gt": 0})] = 500.0

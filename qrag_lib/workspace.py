@@ -253,8 +253,10 @@ class Workspace:
     @property
     def _answerer(self) -> Answerer:
         from qrag_lib.rag.answerer import Answerer
+        from qrag_lib.rag.readers import reader_of
 
-        return Answerer(self.catalog, self.search, self.embedders, self._writers, self.settings.top_k)
+        reader = partial(reader_of, self.settings)
+        return Answerer(self.catalog, self.search, self.embedders, self._writers, reader, self.settings.top_k)
 
     def explain(
         self,

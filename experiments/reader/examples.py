@@ -10,14 +10,15 @@ from __future__ import annotations
 import json
 import random
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from qrag_lib.models.embedding import TransformerEmbedding
+from qrag_lib.models.encoder import Embedder
+from qrag_lib.settings import Settings
 from qrag_lib.workspace import Workspace
 
 Span = tuple[int, int]
@@ -53,7 +54,7 @@ def lines(path: Path) -> list[dict[str, Any]]:
 # -- sets of questions over passages ----------------------------------------------------------
 
 
-def from_passages(folder: Path, embedding: TransformerEmbedding) -> list[Posed]:
+def from_passages(folder: Path, embedding: Embedder) -> list[Posed]:
     """The questions of a set {corpus, queries, qrels}, its unanswerable ones with the passage that comes nearest."""
     corpus = {record["id"]: record for record in lines(folder / "corpus.jsonl")}
     rows = (line.split("\t") for line in (folder / "qrels.tsv").read_text("utf-8").splitlines()[1:])
@@ -73,7 +74,7 @@ def from_passages(folder: Path, embedding: TransformerEmbedding) -> list[Posed]:
     return posed
 
 
-def across(english: Path, portuguese: Path, embedding: TransformerEmbedding) -> list[Posed]:
+def across(english: Path, portuguese: Path, embedding: Embedder) -> list[Posed]:
     """Each question of two sets of the same questions, over the passage and the passages of the other language."""
     sides = [from_passages(folder, embedding) for folder in (english, portuguese)]
     ids = [{q["text"]: q["id"] for q in lines(folder / "queries.jsonl")} for folder in (english, portuguese)]
@@ -94,7 +95,7 @@ def _asked_in(question: str, posed: Posed) -> Posed:
 
 
 def nearest(
-    questions: Sequence[str], records: Sequence[dict[str, Any]], embedding: TransformerEmbedding
+    questions: Sequence[str], records: Sequence[dict[str, Any]], embedding: Embedder
 ) -> list[list[dict[str, Any]]]:
     """For each question the NEAR records whose vectors are nearest."""
     passages = embedding.encode([f"{r.get('title', '')}\n{r['text']}" for r in records])
@@ -110,21 +111,13 @@ def maker(question: str, source: str) -> Callable[[dict[str, Any], Sequence[Span
 # -- questions over documents, with evidence ----------------------------------------------------
 
 
-def from_documents(
-    questions: Sequence[dict[str, Any]], data: Path, cache: Path, name: str, settings: Any
-) -> list[Posed]:
-    """Questions {text, document, evidence, answers, near}, over the chunks that the library's search finds."""
-    with Workspace.open(cache / name, settings=settings) as workspace:
-        wanted = sorted({q["document"] for q in questions})
-        known = {d.name for d in workspace.documents()}
-        if len(known) < len(wanted):
-            workspace.ingest(list(_records(data, wanted)))
+def from_documents(questions: Sequence[dict[str, Any]], paths: Sequence[Path], folder: Path) -> list[Posed]:
+    """Questions {text, document, evidence, answers, answerable}, over the chunks that the library's search finds."""
+    settings = Settings(workspace=folder, embedding_model="e5-pt-en")
+    name = folder.name.removeprefix("ws-")
+    with Workspace.open(folder, settings=settings) as workspace:
+        workspace.ingest(paths[0] if len(paths) == 1 else list(paths))
         return [p for q in questions if (p := _over_documents(q, workspace, name)) is not None]
-
-
-def _records(data: Path, names: Sequence[str]) -> Iterator[dict[str, Any]]:
-    for name in names:
-        yield {"id": name, "text": (data / name).read_text("utf-8", "replace"), "metadata": {"title": Path(name).stem}}
 
 
 def _over_documents(query: dict[str, Any], workspace: Workspace, source: str) -> Posed | None:

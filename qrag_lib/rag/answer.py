@@ -13,11 +13,15 @@ from qrag_lib.errors import QragError
 from qrag_lib.i18n import _, ngettext
 from qrag_lib.language import detect
 from qrag_lib.models.encoder import Embedder
+from qrag_lib.models.span_reader import SpanReader
+from qrag_lib.rag import judgement
 from qrag_lib.rag.asking import Question
 from qrag_lib.rag.confidence import THRESHOLD, confidence
 from qrag_lib.rag.evidence import GAP, Array, Candidate, candidates, features, score
 from qrag_lib.rag.legal import outline_of
 from qrag_lib.rag.outline import places
+from qrag_lib.rag.spans import Found
+from qrag_lib.rag.spans import read as spans_of
 from qrag_lib.types import Answer, Chunk, Citation, Document, Hit, Hits, Outcome, Sentence
 
 LONGEST_QUESTION: Final = 2_000  # characters
@@ -33,12 +37,21 @@ AROUND: Final = 600  # characters of the passage shown around a quote
 
 @dataclass(frozen=True)
 class Evidence:
-    """The candidates with their scores (log odds), and how sure the best one makes an answer."""
+    """The candidates with their scores (log odds), and how sure the best one makes an answer.
+
+    spans: what a reader found in each of them; empty without one.
+    """
 
     question: Question
     candidates: tuple[Candidate, ...]
     scores: Array
     confidence: float
+    spans: tuple[Found, ...] = ()
+
+    def answer_in(self, candidate: Candidate) -> tuple[int, int] | None:
+        """The very words that answer, as a span in the document, where a reader has read the candidate."""
+        places = {id(c): i for i, c in enumerate(self.candidates)}
+        return self.spans[places[id(candidate)]].answer if self.spans else None
 
     @property
     def order(self) -> list[int]:
@@ -51,21 +64,24 @@ def ask(
     hits: Hits,
     texts: Callable[[str], str],
     embedding: Embedder | None = None,
+    reader: SpanReader | None = None,
     *,
     max_sentences: int = 3,
     threshold: float | None = None,
 ) -> Answer:
     """The sentences of the hits that answer the question, best first, or the passages that come nearest.
 
-    texts: the stored text of a document by its id. embedding: without it sentences are compared by
-    their words only. threshold: the confidence below which it refuses; the default was measured in
-    experiments/answers. A question that is empty or beyond 2,000 characters raises QragError.
+    texts: the stored text of a document by its id. reader: reads the passages; without one sentences are
+    compared by their words, and by meaning where there is an embedding. threshold: the confidence below
+    which nothing is sure; the defaults were measured in experiments/reader and experiments/answers.
+    A question that is empty or beyond 2,000 characters raises QragError.
     """
     started = time.perf_counter()
     asked = clean_question(question)
     language = hits.language if hits.language in ("pt", "en") else detect(asked)
-    evidence = weigh(Question(asked, language), hits, texts, embedding)
-    sure = evidence.confidence >= (THRESHOLD if threshold is None else threshold)
+    evidence = weigh(Question(asked, language), hits, texts, embedding, reader)
+    default = THRESHOLD if reader is None else judgement.THRESHOLD
+    sure = evidence.confidence >= (default if threshold is None else threshold)
     chosen = choose(evidence, max_sentences) if sure and evidence.candidates else []
     sentences, citations = _written(evidence, chosen, texts)
     outcome: Outcome = "sure"
@@ -112,15 +128,27 @@ def clean_question(question: str) -> str:
     return asked
 
 
-def weigh(question: Question, hits: Hits, texts: Callable[[str], str], embedding: Embedder | None) -> Evidence:
+def weigh(
+    question: Question,
+    hits: Hits,
+    texts: Callable[[str], str],
+    embedding: Embedder | None,
+    reader: SpanReader | None = None,
+) -> Evidence:
     """All sentences of the hits, scored."""
     found = candidates(hits.hits, texts, question.language) if question.stems else []
     if not found:
         return Evidence(question, (), np.zeros(0), 0.0)
-    cosines = None if embedding is None else _cosines(question, found, embedding)
+    cosines = None if embedding is None or reader is not None else _cosines(question, found, embedding)
     rows = features(question, found, cosines)
     scores = score(rows, semantic=cosines is not None)
-    return Evidence(question, tuple(found), scores, confidence(question, found, rows, scores))
+    if reader is None:
+        return Evidence(question, tuple(found), scores, confidence(question, found, rows, scores))
+    spans = spans_of(question.text, hits.hits, found, texts, reader)
+    read = judgement.features(found, spans, scores)
+    judged = judgement.score(read)
+    sure = judgement.confidence(question, found, read, judged)
+    return Evidence(question, tuple(found), judged, sure, tuple(spans))
 
 
 def _cosines(question: Question, found: Sequence[Candidate], embedding: Embedder) -> Array:
@@ -198,7 +226,7 @@ def _written(
         relative = float(np.exp(max(scores[id(c)] for c in group) - evidence.scores.max()))
         citation = cite(group, len(citations) + 1, evidence.confidence * relative, texts)
         if citation is not None:
-            citations.append(citation)
+            citations.append(replace(citation, answer=evidence.answer_in(max(group, key=lambda c: scores[id(c)]))))
             sentences.append(Sentence(" ".join(citation.quote.split()), (citation.number,)))
     return tuple(sentences), tuple(citations)
 
@@ -238,7 +266,8 @@ def open_passages(evidence: Evidence, hits: Sequence[Hit], texts: Callable[[str]
         relative = float(np.exp(scores[id(best)] - evidence.scores.max())) if best else 0.0
         citation = best and cite([best], len(opened) + 1, evidence.confidence * relative, texts)
         if citation and len(opened) < OPENED:
-            opened.append(_widened(citation, hit.chunk, texts(citation.document_id)))
+            found = replace(citation, answer=evidence.answer_in(best) if best else None)
+            opened.append(_widened(found, hit.chunk, texts(citation.document_id)))
     return tuple(opened)
 
 

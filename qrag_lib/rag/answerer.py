@@ -19,6 +19,7 @@ from qrag_lib.types import Answer, Document, Filter, Hits
 
 if TYPE_CHECKING:
     from qrag_lib.models.encoder import Embedder
+    from qrag_lib.models.span_reader import SpanReader
     from qrag_lib.rag.live import OnText
 
 QUOTES: Final = "extractive"  # who writes then
@@ -30,12 +31,17 @@ Search = Callable[[str, int, Filters], Hits]
 
 @dataclass(frozen=True)
 class Answerer:
-    """Answers over one catalogue. search: (question, k, filters) -> Hits; top_k: passages that a prompt holds."""
+    """Answers over one catalogue.
+
+    search: (question, k, filters) -> Hits. reader: gives what reads the passages, or None. top_k: passages
+    that a prompt holds.
+    """
 
     catalog: Catalog
     search: Search
     embedders: Embedders
     writers: Writers
+    reader: Callable[[], SpanReader | None]
     top_k: int
 
     def ask(
@@ -63,6 +69,7 @@ class Answerer:
                 partial(_text, documents),
                 self._embedding(),
                 partial(self.writers.of, llm),
+                self.reader(),
                 top_k=k or self.top_k,
                 threshold=threshold,
                 on_text=tell,
@@ -78,12 +85,12 @@ class Answerer:
         if llm is None or llm == EXTRACTIVE:
             return [answer_request(self._quoted(question, k, filters, threshold)) for question in questions]
         self.writers.check(llm)
-        embedding = self._embedding()
+        embedding, reader = self._embedding(), self.reader()
         read = [self._read(question, k, filters) for question in questions]
         cases = []
         for question, (hits, documents) in zip(questions, read, strict=True):
             texts = partial(_text, documents)
-            cases.append(Case(ask(question, hits, texts, embedding, threshold=threshold), hits, texts))
+            cases.append(Case(ask(question, hits, texts, embedding, reader, threshold=threshold), hits, texts))
         # the writer comes after the embedder has worked: both may not fit in memory at once
         answers = generate_together(cases, partial(self.writers.of, llm), embedding, top_k=k or self.top_k)
         return [
@@ -94,7 +101,8 @@ class Answerer:
     def _quoted(self, question: str, k: int | None, filters: Filters, threshold: float | None) -> Answer:
         with self.catalog.snapshot():  # a document that is forgotten meanwhile is still there for this answer
             hits = self.search(question, self._n_read(k), filters)
-            answer = ask(question, hits, self.catalog.documents.text, self._embedding(), threshold=threshold)
+            texts = self.catalog.documents.text
+            answer = ask(question, hits, texts, self._embedding(), self.reader(), threshold=threshold)
             return placed(answer, self.catalog.documents.load)
 
     def _explained(self, answer: Answer, llm: object) -> Answer:

@@ -12,6 +12,7 @@ from qrag_lib.errors import GenerationFailed, ModelError, QragError, SettingsErr
 from qrag_lib.i18n import _, ngettext
 from qrag_lib.language import sentences
 from qrag_lib.models.encoder import Embedder
+from qrag_lib.models.span_reader import SpanReader
 from qrag_lib.rag.alignment import Support, align
 from qrag_lib.rag.answer import ask, cite
 from qrag_lib.rag.asking import Question
@@ -46,6 +47,7 @@ def generate(
     texts: Callable[[str], str],
     embedding: Embedder | None,
     open_writer: Callable[[], Writer | None],
+    reader: SpanReader | None = None,
     *,
     top_k: int,
     threshold: float | None = None,
@@ -54,13 +56,13 @@ def generate(
     """The answer of a language model: sentences with the citations that we found for them, or marked as unsupported.
 
     open_writer: gives the model, or None where the quotes are to answer; it is not called without a passage.
-    top_k: hits that go into the prompt; all of them may support a sentence. threshold: where given, below
-    this confidence the model is not asked. on_text: is told each piece as it is written.
+    reader: as in `ask`. top_k: hits that go into the prompt; all of them may support a sentence.
+    threshold: where given, below this confidence the model is not asked. on_text: is told each piece as it is written.
     A refusal where the model says that the documents do not tell, or where nothing that it wrote is
     supported. Where the model fails, the extractive answer, which says so. Raises SettingsError for an
     address that means nothing, QragError for a question that cannot be asked.
     """
-    quoted = ask(question, hits, texts, embedding, threshold=threshold)
+    quoted = ask(question, hits, texts, embedding, reader, threshold=threshold)
     if not hits or (threshold is not None and quoted.refused):
         return quoted
     name, draft = _written(quoted, hits, open_writer, top_k, on_text)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +11,7 @@ from qrag_lib.i18n import _
 from qrag_lib.progress import Progress
 from qrag_lib.rag.catalog import Catalog, Index
 from qrag_lib.rag.embedders import Embedders
+from qrag_lib.rag.embedding_choice import AUTO, choose, look_at
 from qrag_lib.rag.stores.dense import DenseIndex
 from qrag_lib.settings import Settings
 from qrag_lib.types import IndexConfig, IngestReport, text_hash
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
     from qrag_lib.rag.ingest import Ingest
     from qrag_lib.rag.sources import Source
 
+SAMPLED = 600  # chunks whose languages decide anew which model embeds
 FIT_AGAIN = 1.1  # the weight is fitted anew when the index has grown by a tenth
 
 
@@ -38,18 +41,25 @@ class Indexer:
         self._settings = settings
         self._embedders = embedders
         self._parser = parser
+        self._chosen = ""  # what `auto` has decided for the index to be made
 
     def ingest(self, source: Source, reader: Reader, tell: Progress, *, delete_missing: bool) -> IngestReport:
         """Bring the index in step with the settings, and then with the source."""
+        notes: tuple[str, ...] = ()
+        if self._settings.embedding_model == AUTO and self._catalog.indexes.active() is None:
+            source, languages = look_at(source, reader)
+            self._chosen, note = choose(languages)
+            notes = (note,)
         index = self._ready(tell)
         run = self._run(index, tell)
         report = run.run(source, reader, delete_missing=delete_missing)
         self._fit(index.id, run)
-        return replace(report, seconds=dict(run.seconds))
+        return replace(report, seconds=dict(run.seconds), notes=notes + report.notes)
 
     def rebuild(self, tell: Progress) -> IngestReport:
         """Build the index of the settings from the stored text, let it answer, and keep the one before it."""
         before = self._catalog.indexes.active()
+        notes = self._choose_again(before)
         with self._catalog.write():
             index = self._catalog.indexes.create(self._wanted())
         run = self._run(index, tell)
@@ -63,7 +73,15 @@ class Indexer:
             self._catalog.vectors.delete_unused()
         self._dense.sweep()
         self._fit(index.id, run)
-        return replace(report, seconds=dict(run.seconds))
+        return replace(report, seconds=dict(run.seconds), notes=notes + report.notes)
+
+    def _choose_again(self, index: Index | None) -> tuple[str, ...]:
+        """Let `auto` decide anew by the texts that are stored; what it says."""
+        if self._settings.embedding_model != AUTO or index is None:
+            return ()
+        sampled = self._catalog.chunks.sample(index.id, SAMPLED)
+        self._chosen, note = choose(Counter(chunk.language for _row, chunk in sampled))
+        return (note,)
 
     def _ready(self, tell: Progress) -> Index:
         """The index that answers, after it has been brought to what the settings ask for."""
@@ -82,6 +100,7 @@ class Indexer:
 
     def _wanted(self) -> IndexConfig:
         asked = self._asked_for()
+        self._chosen = ""
         model = self._embedders.load(asked.model, asked.query_prefix, asked.passage_prefix)
         return replace(asked, model_id=model.model_id)
 
@@ -92,7 +111,14 @@ class Indexer:
         s = self._settings
         sizes = (s.chunk_size, s.chunk_overlap, s.chunk_unit)
         prefixes = (s.embedding_query_prefix, s.embedding_passage_prefix)
-        return IndexConfig(s.embedding_model, "", *sizes, ANALYZER, _parser_name(self._parser), *prefixes)
+        return IndexConfig(self._model(), "", *sizes, ANALYZER, _parser_name(self._parser), *prefixes)
+
+    def _model(self) -> str:
+        """Address of the embedding model; for `auto` what was chosen, or what the workspace has."""
+        if self._settings.embedding_model != AUTO:
+            return self._settings.embedding_model
+        active = self._catalog.indexes.active()
+        return self._chosen or (active.config.model if active else choose({})[0])
 
     def _run(self, index: Index, tell: Progress) -> Ingest:
         from qrag_lib.rag.ingest import Ingest

@@ -12,7 +12,7 @@ import torch
 from torch import nn
 
 
-class ReaderNetwork(nn.Module):
+class SpanNetwork(nn.Module):
     """Two numbers a token (log odds of beginning and of ending an answer) and one a passage (log odds of answering)."""
 
     def __init__(self, encoder: Any, hidden: int) -> None:
