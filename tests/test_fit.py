@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from small_corpus import RECORDS, small_workspace
 
-from qrag_lib.rag import fit
+from qrag_lib.rag import fit, fusion
 from qrag_lib.types import Chunk
 
 TEXT = RECORDS[0]["text"]
@@ -36,8 +36,9 @@ def test_the_plateau_is_the_middle_of_what_cannot_be_told_apart():
 
 
 def test_few_questions_leave_the_prior():
-    assert fit.shrunk(0.9, 0, 0.2) == pytest.approx(0.2)
-    assert fit.shrunk(0.9, 10, 0.2) < 0.3 < fit.shrunk(0.9, 1000, 0.2)
+    assert fit.shrunk(0.9, 0, 0.2, 100) == pytest.approx(0.2)
+    assert fit.shrunk(0.9, 10, 0.2, 100) < 0.3 < fit.shrunk(0.9, 1000, 0.2, 100)
+    assert fit.shrunk(0.9, 120, 0.2, 400) < fit.shrunk(0.9, 120, 0.2, 100)
 
 
 def test_the_fit_is_stored_with_the_index_and_can_be_repeated():
@@ -48,6 +49,16 @@ def test_the_fit_is_stored_with_the_index_and_can_be_repeated():
     assert again["weights"] == index.fit["weights"] and set(again["weights"]) == {"en", "pt"}
     assert all(0 <= weight <= 1 for weight in again["weights"].values())
     assert sum(again["languages"].values()) == len(RECORDS)
+
+
+def test_the_prior_of_the_embedder_draws_the_fit():
+    workspace = small_workspace()
+    index = workspace.catalog.indexes.active()
+    assert index is not None and index.fit is not None
+    for language, curve in index.fit["curves"].items():
+        assert curve["prior"] == fusion.MINILM.prior[language]
+        expected = fit.shrunk(curve["fitted"], curve["questions"], curve["prior"], fusion.MINILM.prior_questions)
+        assert index.fit["weights"][language] == pytest.approx(expected, abs=0.001)
 
 
 def test_every_question_has_a_place_at_every_weight():

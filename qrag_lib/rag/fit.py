@@ -2,8 +2,10 @@
 
 A sentence taken out of a passage is a question whose answer is the rest of that passage (the
 inverse cloze task): which weight ranks the rest first among all other passages? No model writes
-anything and nobody labels anything. The answer is drawn towards the weight known for the language,
-the more the fewer questions the corpus can pose.
+anything and nobody labels anything. The answer is drawn towards the weight known for the embedder
+and the language, the more the fewer questions the corpus can pose. A cloze shares as many of its
+words with its passage as a person's question does (.38 and .41 in Portuguese, .39 and .48 in English,
+on 361 natural questions), so nothing is taken from it.
 """
 
 from __future__ import annotations
@@ -34,7 +36,6 @@ N_QUESTIONS: Final = 120  # a language; more changes the weight by less than .05
 SAMPLED: Final = 600  # chunks looked at for sentences that can be asked
 SEED: Final = 20
 TERMS: Final = range(5, 26)  # index terms of a sentence that can be asked
-PRIOR_QUESTIONS: Final = 100  # what the prior counts for
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,14 +62,15 @@ def fit_weight(
     """
     sampled = catalog.chunks.sample(index.id, SAMPLED, seed)
     languages = dict(Counter(chunk.language for _row, chunk in sampled))
+    blend = fusion.blend_of(index.model_id)
     weights: dict[str, float] = {}
     curves: dict[str, dict[str, Any]] = {}
     for language in fusion.common(languages):
         posed = pose([pair for pair in sampled if pair[1].language == language], seed)
-        prior = fusion.prior_weight(language, languages)
+        prior = fusion.prior_weight(language, languages, blend)
         ranks = reciprocal_ranks(catalog, dense, embedding, index, posed)
         fitted = plateau(ranks) if posed else prior
-        weights[language] = round(shrunk(fitted, len(posed), prior), 3)
+        weights[language] = round(shrunk(fitted, len(posed), prior, blend.prior_questions), 3)
         mean = ranks.mean(axis=0).round(4).tolist() if posed else []
         curves[language] = {"questions": len(posed), "prior": prior, "fitted": round(fitted, 3), "mrr": mean}
     return {"weights": weights, "languages": languages, "grid": GRID.round(2).tolist(), "curves": curves}
@@ -113,8 +115,10 @@ def _places(catalog: Catalog, dense: DenseIndex, index: Index, cloze: Cloze, que
     others = _without(found, cloze)
     passage = lexical.passage_terms(cloze.rest, index.config.analyzer)
     share = lexical.bm25(wanted, [passage], query.known)[1][0]
-    own = GRID * float(question @ answer) + (1 - GRID) * share  # (g,)
-    rivals = np.array([fusion.convex(found.cosine[others], found.share[others], w) for w in GRID])  # (g, n)
+    blend = fusion.blend_of(index.model_id)
+    near, cosine = blend.scaled(np.array([question @ answer], np.float64)), blend.scaled(found.cosine[others])
+    own = GRID * near + (1 - GRID) * share  # (g,)
+    rivals = np.array([fusion.convex(cosine, found.share[others], w) for w in GRID])  # (g, n)
     places: Curve = 1.0 + (rivals > own[:, None]).sum(axis=1)
     return places
 
@@ -134,10 +138,10 @@ def plateau(ranks: Curve) -> float:
     return float(GRID[behind.mean(axis=0) <= error].mean())
 
 
-def shrunk(fitted: float, n: int, prior: float) -> float:
-    """The fitted weight, drawn towards the prior as if that came from PRIOR_QUESTIONS questions.
+def shrunk(fitted: float, n: int, prior: float, prior_questions: int) -> float:
+    """The weight fitted with n questions, drawn towards the prior as if that came from `prior_questions`.
 
-    >>> shrunk(0.4, 100, 0.2).__round__(2)
+    >>> shrunk(0.4, 100, 0.2, 100).__round__(2)
     0.3
     """
-    return (n * fitted + PRIOR_QUESTIONS * prior) / (n + PRIOR_QUESTIONS)
+    return (n * fitted + prior_questions * prior) / (n + prior_questions)
