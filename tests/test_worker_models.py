@@ -14,9 +14,12 @@ from qrag_lib import errors
 from qrag_lib.models.generation import Engine
 from qrag_lib.models.hub.client import Hub
 from qrag_lib.models.hub.keeping import download_model, repair_model
+from qrag_lib.models.span_reader import Passage, open_reader
 from qrag_lib.models.worker import hosted as hosted_model
+from qrag_lib.models.worker.embedder import open_hosted_embedding
 from qrag_lib.models.worker.opening import arguments_of, open_hosted, plan_of
 from qrag_lib.models.worker.registry import running, stop_workers
+from qrag_lib.rag.readers import reader_of
 from qrag_lib.settings import Settings
 
 
@@ -74,7 +77,8 @@ def _in_this_process(folder: Path) -> Engine:
 def test_a_model_writes_inside_512_mib_beside_the_kernel_that_asks(group: Path, llm: Path, tmp_path: Path) -> None:
     (group / "memory.limit_in_bytes").write_text(str(512 << 20))
     code = f"""
-        from qrag_lib.models.worker.opening import open_hosted, plan_of
+        from qrag_lib.models.worker.embedder import open_hosted_embedding
+from qrag_lib.models.worker.opening import open_hosted, plan_of
         from qrag_lib.models.worker.registry import stop_workers
         from qrag_lib.settings import Settings
         settings = Settings(workspace=Path({str(tmp_path)!r}))
@@ -140,3 +144,16 @@ def test_smaller_plans_of_a_model_end_with_all_of_it_on_disk() -> None:
     assert second and second["settings"]["device_map"] == "disk"
     assert hosted_model.smaller(second, "memory") is None
     assert hosted_model.smaller(wanted, "device map") == {**second, "share": 1.0}
+
+
+def test_the_reader_lives_in_the_worker_of_the_embedder(tiny_model: Path, tmp_path: Path) -> None:
+    passages = [Passage("Biblioteca", "Cada leitor leva cinco livros."), Passage("", "Amanhã chove.")]
+    hosted = open_hosted_embedding(str(tiny_model), tmp_path, idle_s=5)
+    here = open_reader().read("quantos livros?", passages)
+    try:
+        there = hosted.read("quantos livros?", passages)
+    finally:
+        stop_workers(tmp_path)
+    assert [each.answers for each in there] == [each.answers for each in here]
+    assert all((a.begins == b.begins).all() and (a.spans == b.spans).all() for a, b in zip(here, there, strict=True))
+    assert reader_of(Settings(), hosted) is hosted

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import base64
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import numpy as np
@@ -129,6 +131,26 @@ def open_reader() -> E5Reader:
     bert = Bert(file.shape, {**read_network(file, dtype, device).tensors, **own})
     span, answers = ((trained[f"{head}.weight"], trained[f"{head}.bias"]) for head in ("span", "answers"))
     return E5Reader(bert, Heads(span, answers), build_tokenizer(file), file.pad, file.eos)
+
+
+@lru_cache(maxsize=1)
+def load_reader() -> E5Reader:
+    """The packaged reader, opened once a process."""
+    return open_reader()
+
+
+def packed(reading: Reading) -> dict[str, Any]:
+    """A reading as a worker sends it: its arrays little-endian in base64."""
+    arrays = (reading.spans.astype("<i4"), reading.begins.astype("<f4"), reading.ends.astype("<f4"))
+    spans, begins, ends = (base64.b64encode(each.tobytes()).decode() for each in arrays)
+    return {"answers": reading.answers, "spans": spans, "begins": begins, "ends": ends}
+
+
+def unpacked(told: Mapping[str, Any]) -> Reading:
+    """The reading that was packed."""
+    spans, begins, ends = (base64.b64decode(told[name]) for name in ("spans", "begins", "ends"))
+    places = np.frombuffer(spans, "<i4").reshape(-1, 2)
+    return Reading(float(told["answers"]), places, np.frombuffer(begins, "<f4"), np.frombuffer(ends, "<f4"))
 
 
 def encode(tokenizer: Any, eos: int, question: str, passage: Passage) -> Input:

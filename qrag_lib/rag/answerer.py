@@ -41,7 +41,7 @@ class Answerer:
     search: Search
     embedders: Embedders
     writers: Writers
-    reader: Callable[[], SpanReader | None]
+    reader: Callable[[Embedder | None], SpanReader | None]
     top_k: int
 
     def ask(
@@ -61,15 +61,16 @@ class Answerer:
 
         self.writers.check(llm)
         hits, documents = self._read(question, k, filters)
+        embedding = self._embedding()
         # a model may write for minutes: nobody waits for it to read or write the catalogue
         with nullcontext(on_text) if on_text else shown() as tell:
             answer = generate(
                 question,
                 hits,
                 partial(_text, documents),
-                self._embedding(),
+                embedding,
                 partial(self.writers.of, llm),
-                self.reader(),
+                self.reader(embedding),
                 top_k=k or self.top_k,
                 threshold=threshold,
                 on_text=tell,
@@ -85,7 +86,8 @@ class Answerer:
         if llm is None or llm == EXTRACTIVE:
             return [answer_request(self._quoted(question, k, filters, threshold)) for question in questions]
         self.writers.check(llm)
-        embedding, reader = self._embedding(), self.reader()
+        embedding = self._embedding()
+        reader = self.reader(embedding)
         read = [self._read(question, k, filters) for question in questions]
         cases = []
         for question, (hits, documents) in zip(questions, read, strict=True):
@@ -102,7 +104,8 @@ class Answerer:
         with self.catalog.snapshot():  # a document that is forgotten meanwhile is still there for this answer
             hits = self.search(question, self._n_read(k), filters)
             texts = self.catalog.documents.text
-            answer = ask(question, hits, texts, self._embedding(), self.reader(), threshold=threshold)
+            embedding = self._embedding()
+            answer = ask(question, hits, texts, embedding, self.reader(embedding), threshold=threshold)
             return placed(answer, self.catalog.documents.load)
 
     def _explained(self, answer: Answer, llm: object) -> Answer:

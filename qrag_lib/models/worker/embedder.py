@@ -13,6 +13,7 @@ from qrag_lib.i18n import _
 from qrag_lib.models.fingerprint import fingerprint
 from qrag_lib.models.generation import Generation, Message, Sampling
 from qrag_lib.models.memory import available_memory
+from qrag_lib.models.span_reader import Passage, Reading, load_reader, packed, unpacked
 from qrag_lib.models.worker.client import Tell, WorkerEngine, open_worker, warn
 from qrag_lib.models.worker.factories import Arguments, Built, Reason
 from qrag_lib.models.worker.process import resident_bytes
@@ -79,6 +80,11 @@ class HostedEmbedding:
             return self._here.token_spans_many(texts)
         return [[(start, end) for start, end in spans] for spans in told]
 
+    def read(self, question: str, passages: Sequence[Passage]) -> list[Reading]:
+        """What the packaged reader, which lives in the same worker, makes of each passage."""
+        told = self._asked({"op": "read", "question": question, "passages": [[p.headings, p.text] for p in passages]})
+        return load_reader().read(question, passages) if self._here else [unpacked(each) for each in told]
+
     def _asked(self, ask: Mapping[str, Any]) -> Any:
         """The worker's reply; None where none replies any more, and the model is here from now on."""
         for last in (False, True):
@@ -103,6 +109,9 @@ class EmbeddingHost:
         """What a request of `protocol` that is no generation asks for."""
         if ask["op"] == "embed":
             return self.embed(ask["texts"], ask["kind"])
+        if ask["op"] == "read":
+            passages = [Passage(headings, text) for headings, text in ask["passages"]]
+            return [packed(each) for each in load_reader().read(ask["question"], passages)]
         return self.spans(ask["texts"])
 
     def embed(self, texts: Sequence[str], kind: Kind) -> str:

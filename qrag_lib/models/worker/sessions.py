@@ -19,7 +19,7 @@ from qrag_lib.models.worker.protocol import VERSION, Line, ProtocolError, error_
 
 FIRST_S = 10.0  # a connection that asks nothing for so long is closed
 BEAT_S = 2.0
-ENCODING = ("embed", "spans")  # that an encoder's host replies to
+ENCODING = ("embed", "spans", "read")  # that an encoder's host replies to
 OPS = ("open", "count", "render", "generate", "batch", *ENCODING)  # that need the engine
 SOON_S = 0.3  # the second beat of a generation: who still waits then is told
 PATIENCE_S = 0.5  # a generation that was stopped may end at its next piece; then it is interrupted
