@@ -31,7 +31,7 @@ MARGIN: Final = 1.5  # how far below the best (log odds) a supporting sentence m
 JOINED: Final = 2.0  # how far below the best (log odds) a neighbour of it may score and be quoted with it
 ALIKE: Final = 0.5  # share of common terms from which a sentence says nothing new
 OPENED: Final = 3  # passages that are shown where nothing is sure
-NEAR: Final = 0.05  # confidence below which even the nearest passages are no answer
+NEAR: Final = 0.01  # confidence below which even the nearest passages are no answer
 AROUND: Final = 600  # characters of the passage shown around a quote
 
 
@@ -50,8 +50,11 @@ class Evidence:
 
     def answer_in(self, candidate: Candidate) -> tuple[int, int] | None:
         """The very words that answer, as a span in the document, where a reader has read the candidate."""
-        places = {id(c): i for i, c in enumerate(self.candidates)}
-        return self.spans[places[id(candidate)]].answer if self.spans else None
+        return self.spans[self.candidates.index(candidate)].answer if self.spans else None
+
+    def score_of(self, candidate: Candidate) -> float:
+        """The candidate's score, log odds."""
+        return float(self.scores[self.candidates.index(candidate)])
 
     @property
     def order(self) -> list[int]:
@@ -219,14 +222,14 @@ def _written(
     evidence: Evidence, chosen: Sequence[int], texts: Callable[[str], str]
 ) -> tuple[tuple[Sentence, ...], tuple[Citation, ...]]:
     """Sentences and their citations; a quote that does not stand in the document's text is left out."""
-    scores = dict(zip((id(c) for c in evidence.candidates), evidence.scores, strict=True))
     sentences: list[Sentence] = []
     citations: list[Citation] = []
     for group in _groups(evidence, chosen):
-        relative = float(np.exp(max(scores[id(c)] for c in group) - evidence.scores.max()))
+        best = max(group, key=evidence.score_of)
+        relative = float(np.exp(evidence.score_of(best) - evidence.scores.max()))
         citation = cite(group, len(citations) + 1, evidence.confidence * relative, texts)
         if citation is not None:
-            citations.append(replace(citation, answer=evidence.answer_in(max(group, key=lambda c: scores[id(c)]))))
+            citations.append(replace(citation, answer=evidence.answer_in(best)))
             sentences.append(Sentence(" ".join(citation.quote.split()), (citation.number,)))
     return tuple(sentences), tuple(citations)
 
@@ -255,27 +258,27 @@ def cite(group: Sequence[Candidate], number: int, score: float, texts: Callable[
 
 
 def open_passages(evidence: Evidence, hits: Sequence[Hit], texts: Callable[[str], str]) -> tuple[Citation, ...]:
-    """The best passages of the search, each whole, with its likeliest sentence as the quote; OPENED at most."""
+    """The passage of the likeliest sentence, then the best of the search, each with its own likeliest as the quote."""
     likeliest: dict[str, Candidate] = {}
     for i in evidence.order:
         likeliest.setdefault(evidence.candidates[i].hit.chunk.id, evidence.candidates[i])
-    scores = {id(c): float(s) for c, s in zip(evidence.candidates, evidence.scores, strict=True)}
+    first = next(iter(likeliest), "")
     opened: list[Citation] = []
-    for hit in hits:
+    for hit in sorted(hits, key=lambda hit: hit.chunk.id != first):
         best = likeliest.get(hit.chunk.id)
-        relative = float(np.exp(scores[id(best)] - evidence.scores.max())) if best else 0.0
-        citation = best and cite([best], len(opened) + 1, evidence.confidence * relative, texts)
-        if citation and len(opened) < OPENED:
-            found = replace(citation, answer=evidence.answer_in(best) if best else None)
-            opened.append(_widened(found, hit.chunk, texts(citation.document_id)))
+        if best is not None and len(opened) < OPENED:
+            score = evidence.confidence * float(np.exp(evidence.score_of(best) - evidence.scores.max()))
+            citation = cite([best], len(opened) + 1, score, texts)
+            if citation is not None:
+                opened.append(_widened(citation, hit.chunk, texts(citation.document_id), evidence.answer_in(best)))
     return tuple(opened)
 
 
-def _widened(citation: Citation, chunk: Chunk, text: str) -> Citation:
-    """The citation with the whole of its passage."""
+def _widened(citation: Citation, chunk: Chunk, text: str, answer: tuple[int, int] | None) -> Citation:
+    """The citation with the whole of its passage, and the words that may answer."""
     start = min(citation.passage_start, chunk.start)
     end = max(citation.passage_start + len(citation.passage), chunk.end)
-    return replace(citation, passage=text[start:end], passage_start=start)
+    return replace(citation, passage=text[start:end], passage_start=start, answer=answer)
 
 
 def passage_around(text: str, start: int, end: int) -> tuple[int, int]:

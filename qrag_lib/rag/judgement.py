@@ -21,7 +21,7 @@ WEIGHTS: Final[dict[str, float]] = {"answers": 1.25, "begins": 0.36, "ends": 0.5
 SIGNS: Final = ("answers", "begins", "margin", "absent")
 SURE: Final[dict[str, float]] = {"answers": 0.75, "begins": 0.23, "margin": 0.59, "absent": -0.6}  # the last by hand
 CONSTANT: Final = -2.78
-THRESHOLD: Final = 0.4
+THRESHOLD: Final = 0.35
 FAR: Final = 8.0  # log odds from which a difference says no more
 
 

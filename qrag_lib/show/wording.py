@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from qrag_lib.types import Answer, Chunk, Citation, Document, Hits, IngestReport, Sentence, Verdicts, Writing
 
 SURE: Final = 0.8  # confidence, from which an answer is called sure
-LIKELY: Final = 0.4  # and likely; below it is unsure
+LIKELY: Final = 0.35  # and likely; below it is unsure
 
 
 def place(of: Chunk | Citation) -> str:
