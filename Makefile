@@ -13,7 +13,7 @@ help: ## show this list
 run: .venv/.ready ## build a workspace from the samples and ask it four questions
 	@$(IN) -m qrag_lib demo
 
-test: .venv/.ready ## unit tests, doctests, the README's code, every notebook; no network
+test: .venv/.ready ## unit tests, doctests, the code of README and docs, every notebook; no network
 	$(IN) -m pytest -q
 
 lab: .venv/.ready ## open the notebooks in JupyterLab
@@ -33,7 +33,7 @@ lint: .venv/.ready ## ruff (rules and format) and mypy --strict
 	$(IN) -m ruff format --check .
 	$(IN) -m mypy
 
-i18n: .venv/.ready ## collect the interface texts, compile the catalogues, translate the notebooks, print the help into the READMEs
+i18n: .venv/.ready ## collect the interface texts, compile the catalogues, translate the notebooks, print the help into docs
 	$(IN) -m qrag_lib.i18n.extract
 	$(IN) -m qrag_lib.i18n.notebooks
 	$(IN) .ci/printed

@@ -1,13 +1,15 @@
-"""The READMEs are in step, true, and their code runs."""
+"""The READMEs and the pages of docs/ are in step, true, and their code runs."""
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import runpy
 import shlex
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -15,9 +17,14 @@ import pytest
 from qrag_lib.cli.arguments import parse
 
 ROOT = Path(__file__).parents[1]
-PAGES = {"README.md": "en", "README.pt-BR.md": "pt_BR"}
+PRINTER = runpy.run_path(str(ROOT / ".ci" / "printed"))
+PAIRS: Mapping[str, str] = PRINTER["PAIRS"]
+PAGES: Mapping[str, str] = PRINTER["PAGES"]
+READMES = ("README.md", "README.pt-BR.md")
+ONE_PAGE = 115  # lines of a README
 BLOCKS = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 PRINTED = re.compile(r"<!-- printed by: .+? -->.*?<!-- end -->", re.DOTALL)
+COMMAND = re.compile(r"(?:\.venv/bin/)?qrag (.+)")
 
 
 def page(name: str) -> str:
@@ -29,10 +36,18 @@ def blocks(name: str, *languages: str) -> list[str]:
     return [code for language, code in BLOCKS.findall(PRINTED.sub("", page(name))) if language in languages]
 
 
+def lines(name: str, language: str) -> list[str]:
+    return "".join(blocks(name, language)).splitlines()
+
+
+def with_code(*languages: str) -> list[str]:
+    return [name for name in PAIRS if blocks(name, *languages)]
+
+
 def run(*command: str, cwd: Path, language: str) -> str:
     env = {name: value for name, value in os.environ.items() if not name.startswith("QRAG_")}
-    env |= {"QRAG_LANG": language, "PYTHONIOENCODING": "utf-8"}
-    done = subprocess.run(command, cwd=cwd, env=env, capture_output=True, encoding="utf-8", timeout=300)
+    env |= {"QRAG_LANG": language, "PYTHONIOENCODING": "utf-8", "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(command, cwd=cwd, env=env, capture_output=True, encoding="utf-8", timeout=600)
     assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
     return done.stdout
 
@@ -41,55 +56,96 @@ def outline(name: str) -> list[int]:
     return [len(marks) for marks in re.findall(r"^(#+) ", re.sub(BLOCKS, "", page(name)), re.MULTILINE)]
 
 
-def test_both_have_the_same_headings_tables_and_lists() -> None:
-    for pattern in (r"^\| --- ", r"^\| ", r"^- ", r"^<details>"):
-        counts = [len(re.findall(pattern, PRINTED.sub("", page(name)), re.MULTILINE)) for name in PAGES]
+def test_every_page_is_there_in_both_languages() -> None:
+    assert {p.relative_to(ROOT).as_posix() for p in ROOT.glob("docs/pt-BR/*.md")} == {*PAIRS.values()} - {READMES[1]}
+
+
+@pytest.mark.parametrize("name", PAIRS)
+def test_twins_have_the_same_headings_tables_and_lists(name: str) -> None:
+    for pattern in (r"^\| --- ", r"^\| ", r"^- ", r"^!\["):
+        counts = [len(re.findall(pattern, PRINTED.sub("", page(each)), re.MULTILINE)) for each in (name, PAIRS[name])]
         assert counts[0] == counts[1], pattern
-    assert outline("README.md") == outline("README.pt-BR.md")
+    assert outline(name) == outline(PAIRS[name])
 
 
-def test_both_have_the_same_code() -> None:
+@pytest.mark.parametrize("name", PAIRS)
+def test_twins_have_the_same_code(name: str) -> None:
     code = ("python", "sh", "console", "ipython")
-    assert blocks("README.md", *code) == blocks("README.pt-BR.md", *code)
+    assert blocks(name, *code) == blocks(PAIRS[name], *code)
 
 
-@pytest.fixture(scope="module", params=PAGES)
-def ran(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[str, Path, str]:
-    """A page, the folder where its Python code was run, and what that printed."""
+@pytest.mark.parametrize("name", READMES)
+def test_a_readme_is_one_page(name: str) -> None:
+    assert len(page(name).splitlines()) <= ONE_PAGE
+
+
+@pytest.fixture(scope="module", params=READMES)
+def ran(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[str, str]:
+    """A README, and what its Python code printed, and after it that of the other pages."""
     folder = tmp_path_factory.mktemp("readme")
-    code = "\n".join(blocks(request.param, "python"))
-    return request.param, folder, run(sys.executable, "-c", code, cwd=folder, language=PAGES[request.param])
+    language = PAGES[request.param]
+    code = "\n".join(code for name in PAGES if PAGES[name] == language for code in blocks(name, "python"))
+    return request.param, run(sys.executable, "-c", code, cwd=folder, language=language)
 
 
-def test_the_code_prints_what_the_page_says(ran: tuple[str, Path, str]) -> None:
-    name, _folder, printed = ran
+@pytest.fixture(scope="module")
+def begun(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder in which the README's Python code was run: a workspace of two papers."""
+    folder = tmp_path_factory.mktemp("pages")
+    run(sys.executable, "-c", "\n".join(blocks("README.md", "python")), cwd=folder, language="en")
+    return folder
+
+
+def test_the_code_prints_what_the_page_says(ran: tuple[str, str]) -> None:
+    name, printed = ran
     for line in blocks(name, "text")[0].splitlines():
         assert line in printed
 
 
-def test_every_command_of_the_page_runs(ran: tuple[str, Path, str]) -> None:
-    name, folder, _printed = ran
-    for command in "".join(blocks(name, "sh")).splitlines():
-        if command.startswith("qrag "):
-            line = f'"{sys.executable}" -m qrag_lib {command.removeprefix("qrag ")}'
-            assert run("bash", "-c", line, cwd=folder, language="en")
+@pytest.mark.parametrize("name", with_code("sh"))
+def test_every_command_of_the_page_runs(name: str, begun: Path) -> None:
+    for command in lines(name, "sh"):
+        if ours := COMMAND.fullmatch(command):
+            line = f'"{sys.executable}" -m qrag_lib {ours[1]}'
+            assert run("bash", "-c", line, cwd=begun, language="en")
         else:
             target = command.removeprefix("make ")
             assert re.search(rf"^{target}:", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE), command
 
 
+def test_every_cell_of_the_pages_runs(begun: Path) -> None:
+    cells = ["%load_ext qrag_lib", *(line for name in with_code("ipython") for line in lines(name, "ipython"))]
+    script = (
+        "from IPython.core.interactiveshell import InteractiveShell\n"
+        "shell = InteractiveShell()\n"
+        f"for cell in {cells!r}:\n    shell.run_cell(cell).raise_error()\n"
+        "print(type(shell.user_ns['answer']).__name__)\n"
+    )
+    assert run(sys.executable, "-c", script, cwd=begun, language="en").endswith("Answer\n")
+
+
 def test_commands_that_need_a_model_can_be_written_so() -> None:
-    commands = "".join(blocks("README.md", "console")).splitlines()
+    commands = lines("docs/models.md", "console")
     assert [parse(shlex.split(command)[1:]).verb for command in commands] == ["model", "model", "model", "ask", "model"]
+
+
+@pytest.mark.parametrize("name", with_code("console"))
+def test_a_run_by_papermill_names_a_notebook_and_its_parameters(name: str) -> None:
+    import yaml
+    from papermill import inspect_notebook
+
+    for command in (line for line in lines(name, "console") if "papermill" in line):
+        _program, notebook, _executed, *options = shlex.split(command)
+        given = yaml.safe_load(options[options.index("-y") + 1]) if "-y" in options else {}
+        assert set(given) <= set(inspect_notebook(str(ROOT / notebook))), json.dumps(given)
 
 
 @pytest.mark.parametrize("name", PAGES)
 def test_help_and_settings_are_as_the_program_prints_them(name: str) -> None:
-    printed = runpy.run_path(str(ROOT / ".ci" / "printed"))["printed"]
-    assert printed(page(name), PAGES[name]) == page(name), "run make i18n"
+    assert PRINTER["printed"](page(name), PAGES[name]) == page(name), "run make i18n"
 
 
 @pytest.mark.parametrize("name", [*PAGES, "CHANGELOG.md"])
 def test_every_link_within_the_project_leads_somewhere(name: str) -> None:
     for target in re.findall(r"\]\(([^)#]+)\)", page(name)):
-        assert target.startswith("https://") or (ROOT / target).exists(), target
+        assert target.startswith("https://") or ((ROOT / name).parent / target).exists(), target
