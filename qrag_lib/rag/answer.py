@@ -32,6 +32,7 @@ JOINED: Final = 2.0  # how far below the best (log odds) a neighbour of it may s
 ALIKE: Final = 0.5  # share of common terms from which a sentence says nothing new
 OPENED: Final = 3  # passages that are shown where nothing is sure
 NEAR: Final = 0.01  # confidence below which even the nearest passages are no answer
+CONTEXT: Final = 300  # characters on both sides of a passage that is opened, for whoever reads it
 AROUND: Final = 600  # characters of the passage shown around a quote
 
 
@@ -145,12 +146,15 @@ def weigh(
     cosines = None if embedding is None or reader is not None else _cosines(question, found, embedding)
     rows = features(question, found, cosines)
     scores = score(rows, semantic=cosines is not None)
+    words = confidence(question, found, rows, scores)
     if reader is None:
-        return Evidence(question, tuple(found), scores, confidence(question, found, rows, scores))
+        return Evidence(question, tuple(found), scores, words)
     spans = spans_of(question.text, hits.hits, found, texts, reader)
     read = judgement.features(found, spans, scores)
     judged = judgement.score(read)
     sure = judgement.confidence(question, found, read, judged)
+    if int(scores.argmax()) == int(judged.argmax()):  # two that know different things name one sentence
+        sure = max(sure, words)
     return Evidence(question, tuple(found), judged, sure, tuple(spans))
 
 
@@ -275,19 +279,20 @@ def open_passages(evidence: Evidence, hits: Sequence[Hit], texts: Callable[[str]
 
 
 def _widened(citation: Citation, chunk: Chunk, text: str, answer: tuple[int, int] | None) -> Citation:
-    """The citation with the whole of its passage, and the words that may answer."""
-    start = min(citation.passage_start, chunk.start)
-    end = max(citation.passage_start + len(citation.passage), chunk.end)
+    """The citation with the whole of its passage and CONTEXT around it, and the words that may answer."""
+    first = min(citation.passage_start, chunk.start)
+    last = max(citation.passage_start + len(citation.passage), chunk.end)
+    start, end = passage_around(text, first, last, last - first + 2 * CONTEXT)
     return replace(citation, passage=text[start:end], passage_start=start, answer=answer)
 
 
-def passage_around(text: str, start: int, end: int) -> tuple[int, int]:
-    """Span of some 600 characters around [start:end), at word boundaries.
+def passage_around(text: str, start: int, end: int, length: int = AROUND) -> tuple[int, int]:
+    """Span of some `length` characters around [start:end), at word boundaries.
 
     >>> passage_around("a short text", 2, 7)
     (0, 12)
     """
-    spare = max(0, AROUND - (end - start)) // 2
+    spare = max(0, length - (end - start)) // 2
     left, right = max(0, start - spare), min(len(text), end + spare)
     while 0 < left < start and not text[left - 1].isspace():
         left += 1
