@@ -175,6 +175,11 @@ def quiet() -> None:
             os.environ.setdefault("TIKTOKEN_CACHE_DIR", str(cache))
 
 
+def wants_style() -> bool:
+    """False where the environment asks for plain text: NO_COLOR, as no-color.org has it, or a terminal that is dumb."""
+    return "NO_COLOR" not in os.environ and os.environ.get("TERM") != "dumb"
+
+
 def interface_language() -> Language:
     """Language of the interface: `QRAG_LANG`, else the locale; English where neither says Portuguese."""
     for name in ("QRAG_LANG", "LC_ALL", "LC_MESSAGES", "LANG"):

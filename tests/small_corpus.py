@@ -7,6 +7,7 @@ from pathlib import Path
 from tempfile import mkdtemp
 from typing import Any
 
+from qrag_lib.settings import Settings
 from qrag_lib.workspace import Workspace
 
 RECORDS: list[dict[str, Any]] = [
@@ -66,6 +67,7 @@ RECORDS: list[dict[str, Any]] = [
 @lru_cache(maxsize=1)
 def small_workspace() -> Workspace:
     """The workspace of RECORDS, open; nobody may change it."""
-    workspace = Workspace.open(Path(mkdtemp(prefix="qrag-small-")) / "w")
+    folder = Path(mkdtemp(prefix="qrag-small-")) / "w"
+    workspace = Workspace.open(folder, settings=Settings(workspace=folder, embedding_model="minilm"))
     workspace.ingest(RECORDS, on_progress=lambda *_told: None)
     return workspace

@@ -78,7 +78,7 @@ def test_ask_answers_with_a_quote_of_the_document(place: Path, capsys: pytest.Ca
 
 def test_ask_reads_well_on_a_terminal(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
     code, out, err = said(place, capsys, "ask", "Quem assina os diplomas?")
-    assert (code, err) == (Exit.DONE, "")
+    assert code == Exit.DONE and set(err.splitlines()) <= {"Loading the embedding model e5-pt-en…"}  # on a slow machine
     assert "O reitor assina os diplomas dos alunos. [1]" in out
     assert "[1] regimento.md" in out
 

@@ -82,7 +82,7 @@ def test_a_question_is_answered_with_its_quote(page: Any) -> None:
 
 def test_a_document_cannot_run_or_fetch_anything(page: Any, address: str) -> None:
     page.click("text=Documents")
-    page.wait_for_selector("table")
+    page.wait_for_selector("table:visible")
     assert page.evaluate("window.__x") is None
     assert page.locator(".jupyter-widgets img").count() == 0
     assert [url for url in page.answered if not url.startswith((address, "data:", "blob:"))] == []

@@ -35,7 +35,7 @@ def test_more_room_holds_more_passages() -> None:
 
 
 def test_without_room_for_a_passage_it_is_refused_with_the_number() -> None:
-    with pytest.raises(ModelError, match="into the 60 tokens"):
+    with pytest.raises(ModelError, match="tokens: 60"):
         assemble("What does it say?", "en", HITS, words, 60)
 
 

@@ -77,7 +77,6 @@ def _in_this_process(folder: Path) -> Engine:
 def test_a_model_writes_inside_512_mib_beside_the_kernel_that_asks(group: Path, llm: Path, tmp_path: Path) -> None:
     (group / "memory.limit_in_bytes").write_text(str(512 << 20))
     code = f"""
-        from qrag_lib.models.worker.embedder import open_hosted_embedding
 from qrag_lib.models.worker.opening import open_hosted, plan_of
         from qrag_lib.models.worker.registry import stop_workers
         from qrag_lib.settings import Settings
@@ -92,7 +91,6 @@ from qrag_lib.models.worker.opening import open_hosted, plan_of
 
 def test_an_embedding_model_in_a_worker_gives_the_same_bits(tiny_model: Path, tmp_path: Path) -> None:
     from qrag_lib.models.embedding import open_embedding
-    from qrag_lib.models.worker.embedder import open_hosted_embedding
 
     here, texts = open_embedding(str(tiny_model)), ["um prazo de trinta dias", "", "a \ud800 b"] * 100
     there = open_hosted_embedding(str(tiny_model), tmp_path, idle_s=60)

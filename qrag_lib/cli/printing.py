@@ -11,6 +11,7 @@ from io import TextIOWrapper
 from qrag_lib.cli.exits import Exit, exit_of
 from qrag_lib.errors import NothingRead, QragError
 from qrag_lib.i18n import _
+from qrag_lib.settings import wants_style
 from qrag_lib.show import answer_text, dumps, line, plain, search_command
 from qrag_lib.types import Answer
 
@@ -69,7 +70,7 @@ def _text(value: object, options: Namespace) -> str:
 
 
 def _knows_bold() -> bool:
-    return sys.stdout.isatty() and "NO_COLOR" not in os.environ and os.environ.get("TERM") != "dumb"
+    return sys.stdout.isatty() and wants_style()
 
 
 def _report(error: Exception, message: str, hint: str, options: Namespace) -> int:

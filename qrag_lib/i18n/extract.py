@@ -48,7 +48,7 @@ def messages(code: str) -> list[str | tuple[str, str]]:
     Read from the syntax tree: to a tokenizer before Python 3.12 an f-string is one token, and the five messages
     that stood in one were missed. What is no literal is left out.
 
-    >>> messages('f"{_(\'without support\')}"; ngettext("{n} page", "{n} pages", n)')
+    >>> messages("f'{_(\\"without support\\")}'; ngettext('{n} page', '{n} pages', n)")
     ['without support', ('{n} page', '{n} pages')]
     """
     calls = [node for node in ast.walk(ast.parse(code)) if isinstance(node, ast.Call)]

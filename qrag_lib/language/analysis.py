@@ -34,7 +34,7 @@ _lock = threading.Lock()  # a Stemmer is not for two threads at once
 # By these endings, with their accents, the stemmer knows a noun or an adjective
 _ACCENTED = {"cao": "ção", "coes": "ções", "ao": "ão", "oes": "ões", "avel": "ável", "ivel": "ível"}
 _ACCENTED |= {"aveis": "áveis", "iveis": "íveis", "encia": "ência", "encias": "ências", "ancia": "ância"}
-_ACCENTED |= {"ancias": "âncias"}
+_ACCENTED |= {"ancias": "âncias", "aria": "ária", "arias": "árias"}
 _ABBREVIATED = {"art": "artigo", "arts": "artigos", "inc": "inciso"}
 _CLOSING = re.compile(f"(?:{'|'.join(sorted(_ACCENTED, key=len, reverse=True))})$")
 _STEMMERS = {"pt": Stemmer.Stemmer("portuguese", 0), "en": Stemmer.Stemmer("english", 0)}

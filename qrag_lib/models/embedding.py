@@ -34,7 +34,9 @@ _SURROGATE = re.compile("[\ud800-\udfff]")
 
 @dataclass
 class SentenceEmbedding:
-    """A sentence embedding model; a text has the same vector, bit for bit, in every batch and order.
+    """A sentence embedding model; a text has the same vector in every batch and order: bit for bit, or nearly.
+
+    Nearly: where the processor has AMX, the kernels depend on the rows of a batch (1e-6 in float32).
 
     address: "minilm", a folder, or a hub name. Prefixes None: those the model's files name. download: whether
     a hub name may be fetched. cache_folder: the hub's cache; None is its own default.

@@ -24,7 +24,7 @@ QUESTION_TOKENS: Final = 48
 HEADING_TOKENS: Final = 40
 LONGEST: Final = 384  # tokens of question, headings and passage; what goes beyond is not read
 BATCH_TOKENS: Final = 2048
-BUCKET: Final = 16  # lengths are padded to a multiple: a reading never depends on its batch
+BUCKET: Final = 16  # lengths are padded to a multiple
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +86,7 @@ class E5Reader:
         self._bert, self._heads, self._tokenizer, self._pad, self._eos = bert, heads, tokenizer, pad_id, eos_id
 
     def read(self, question: str, passages: Sequence[Passage]) -> list[Reading]:
-        """A reading of each passage; the same, bit for bit, whatever else is read with it."""
+        """A reading of each passage, in their order."""
         inputs = [encode(self._tokenizer, self._eos, question, each) for each in passages]
         readings: dict[int, Reading] = {}
         for batch in _batches([len(each.ids) for each in inputs]):
