@@ -77,7 +77,7 @@ def _in_this_process(folder: Path) -> Engine:
 def test_a_model_writes_inside_512_mib_beside_the_kernel_that_asks(group: Path, llm: Path, tmp_path: Path) -> None:
     (group / "memory.limit_in_bytes").write_text(str(512 << 20))
     code = f"""
-from qrag_lib.models.worker.opening import open_hosted, plan_of
+        from qrag_lib.models.worker.opening import open_hosted, plan_of
         from qrag_lib.models.worker.registry import stop_workers
         from qrag_lib.settings import Settings
         settings = Settings(workspace=Path({str(tmp_path)!r}))
