@@ -11,6 +11,7 @@ from safetensors.torch import save_file
 
 from qrag_lib.errors import ModelDamaged
 from qrag_lib.models import span_weights
+from qrag_lib.models.embedding import open_embedding
 from qrag_lib.models.span_reader import E5Reader, Passage, Reading, open_reader
 from qrag_lib.models.span_weights import FILE, pack, read_weights
 from qrag_lib.rag.readers import reader_of
@@ -24,6 +25,11 @@ RAIN = Passage("", "Amanhã chove no litoral, e as praias ficam vazias. O mar so
 @pytest.fixture(scope="module")
 def reader() -> E5Reader:
     return open_reader()
+
+
+def test_a_reader_shares_what_was_not_trained_with_the_embedder_in_memory() -> None:
+    embedding, name = open_embedding("e5-pt-en"), "embeddings.word_embeddings.weight"
+    assert open_reader()._bert.tensors[name] is embedding.loaded.network.tensors[name]
 
 
 def answer(reader: E5Reader, question: str, passage: Passage) -> str:

@@ -120,9 +120,13 @@ def unpack_q4(raw: NDArray[np.uint8]) -> NDArray[np.float32]:
 
     blocks = raw.reshape(-1, _BLOCK_BYTES)
     scales = blocks[:, :2].copy().view("<f2").astype(np.float32)  # (b, 1)
-    codes = blocks[:, 2:]  # (b, 16)
-    nibbles = np.concatenate([codes & 15, codes >> 4], axis=1)  # (b, 32)
-    return ((nibbles.astype(np.float32) - 8) * scales).reshape(-1)
+    codes = np.ascontiguousarray(blocks[:, 2:])  # (b, 16)
+    weights = np.empty((len(blocks), 2, BLOCK // 2), np.float32)
+    np.bitwise_and(codes, 15, out=weights[:, 0], casting="unsafe")
+    np.right_shift(codes, 4, out=weights[:, 1], casting="unsafe")
+    weights -= 8
+    weights *= scales[:, :, None]
+    return weights.reshape(-1)
 
 
 def shape_of(name: str, shape: Shape) -> tuple[int, ...]:

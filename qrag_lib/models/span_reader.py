@@ -10,9 +10,8 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import numpy as np
 
-from qrag_lib.models.e5 import PASSAGE, QUERY, build_tokenizer, read_network
-from qrag_lib.models.e5_file import check_e5, find_e5, read_e5
-from qrag_lib.models.precision import calm_threads, choose_device, choose_dtype
+from qrag_lib.models.e5 import PASSAGE, QUERY
+from qrag_lib.models.transformer import load_e5
 
 if TYPE_CHECKING:
     import torch
@@ -120,17 +119,14 @@ def open_reader() -> E5Reader:
     from qrag_lib.models.bert import Bert
     from qrag_lib.models.span_weights import read_weights
 
-    path = find_e5()
-    check_e5(path)
-    calm_threads()
-    device = choose_device()
-    dtype = choose_dtype("auto", device)
-    file = read_e5(path)
-    trained = {name: tensor.to(device, dtype) for name, tensor in read_weights().items()}
+    e5 = load_e5()
+    shape, tensors = e5.network.shape, e5.network.tensors
+    like = next(iter(tensors.values()))
+    trained = {name: tensor.to(like.device, like.dtype) for name, tensor in read_weights().items()}
     own = {name.removeprefix("encoder."): t for name, t in trained.items() if name.startswith("encoder.")}
-    bert = Bert(file.shape, {**read_network(file, dtype, device).tensors, **own})
     span, answers = ((trained[f"{head}.weight"], trained[f"{head}.bias"]) for head in ("span", "answers"))
-    return E5Reader(bert, Heads(span, answers), build_tokenizer(file), file.pad, file.eos)
+    eos_id = e5.tokenizer.encode("").ids[-1]
+    return E5Reader(Bert(shape, {**tensors, **own}), Heads(span, answers), e5.tokenizer, e5.pad_id, eos_id)
 
 
 @lru_cache(maxsize=1)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from weakref import WeakValueDictionary
 
 import numpy as np
 
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
 
 _DEFAULT_MAX_TOKENS = 512  # where neither the model's files nor its positions say
 _POSITIONS_AFTER_PADDING = frozenset({"roberta", "xlm-roberta", "camembert", "mpnet", "xmod", "longformer"})
+_loading = threading.Lock()
 
 
 @dataclass(frozen=True)
@@ -81,12 +84,15 @@ class Transformer:
         return rows
 
 
+_e5_loaded: WeakValueDictionary[str, Transformer] = WeakValueDictionary()  # by precision, as long as somebody has it
+
+
 def load_transformer(
     address: str, precision: str = "auto", *, download: bool = False, cache_folder: str | None = None
 ) -> Transformer:
     """The model at the address, checked, in memory. Raises ModelError where it cannot be used."""
     if address == E5:
-        return _load_e5(precision)
+        return load_e5(precision)
     folder = find_model(address, download=download, cache_folder=cache_folder)
     recipe = read_recipe(folder)
     digest = check_weights(address, recipe.transformer)
@@ -108,7 +114,15 @@ def load_transformer(
     )
 
 
-def _load_e5(precision: str) -> Transformer:
+def load_e5(precision: str = "auto") -> Transformer:
+    """The packaged E5, which is not read again while somebody has it in memory. Raises ModelError."""
+    with _loading:
+        if (loaded := _e5_loaded.get(precision)) is None:
+            loaded = _e5_loaded[precision] = _read_e5(precision)
+    return loaded
+
+
+def _read_e5(precision: str) -> Transformer:
     from qrag_lib.models import e5
 
     path = find_e5()
