@@ -166,12 +166,53 @@ class Hits(Sequence[Hit]):
 
 
 @dataclass(frozen=True, slots=True)
+class Cell:
+    """A cell of a table: its value in clean form, which is `document.text[start:end]` with its marks.
+
+    column: what names it, "" where nothing does.
+    """
+
+    column: str
+    value: str
+    start: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A row of a table, which is `document.text[start:end]`, as a person reads it.
+
+    title: the caption or the heading that the table stands under. names: it is the row that names the columns.
+
+    >>> str(Row(0, 13, (Cell("cidade", "Bezerros", 0, 8), Cell("prazo", "", 9, 9), Cell("vagas", "15", 11, 13))))
+    'cidade: Bezerros; vagas: 15'
+    """
+
+    start: int
+    end: int
+    cells: tuple[Cell, ...]
+    title: str = ""
+    names: bool = False
+
+    @property
+    def parts(self) -> list[tuple[str, Cell]]:
+        """The filled cells, and what stands before each: what parts it from the last one, and its column's name."""
+        filled = [cell for cell in self.cells if cell.value]
+        between = "; " if any(cell.column for cell in filled) else " · "
+        named = [(f"{cell.column}: " if cell.column else "", cell) for cell in filled]
+        return [(between + name if i else name, cell) for i, (name, cell) in enumerate(named)]
+
+    def __str__(self) -> str:
+        return "".join(before + cell.value for before, cell in self.parts)
+
+
+@dataclass(frozen=True, slots=True)
 class Citation:
     """Where a sentence of an answer stands: `document.text[start:end] == quote`.
 
     number: as printed in the answer, from 1. passage: the text around the quote, which
     begins at character `passage_start` of the document. answer: span in the document, inside the
-    quote, of the very words that answer, where they are known.
+    quote, of the very words that answer, where they are known. rows: those of tables in the passage.
     """
 
     number: int
@@ -186,6 +227,7 @@ class Citation:
     passage: str = ""
     passage_start: int = 0
     answer: tuple[int, int] | None = None
+    rows: tuple[Row, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

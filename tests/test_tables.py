@@ -5,24 +5,29 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from qrag_lib.language import sentences
 from qrag_lib.rag.documents.limits import Limits
 from qrag_lib.rag.documents.readers import csv, docx, html, xlsx
-from qrag_lib.rag.tables import Row, read_row
+from qrag_lib.rag.tables import Tables
+from qrag_lib.types import Row
 
 MARKDOWN = (
     "## Vagas\n\nTabela 1: vagas por **cidade**\n\n| Cidade | Vagas |\n|---|---:|\n| [Acari](a.md) | 9 |\n| Bodó |  |\n"
 )
 
 
-def row_with(text: str, word: str, headings: tuple[str, ...] = ()) -> Row | None:
+def row_with(text: str, word: str) -> Row | None:
     span = next((a, b) for a, b in sentences(text) if word in text[a:b])
-    return read_row(text, *span, headings)
+    return Tables(text).row(*span)
 
 
 def test_a_markdown_row_has_the_names_of_its_columns_and_the_caption_of_its_table() -> None:
-    assert row_with(MARKDOWN, "Acari") == Row(("Cidade", "Vagas"), ("Acari", "9"), "Tabela 1: vagas por cidade")
+    found = row_with(MARKDOWN, "Acari")
+    assert found and (str(found), found.title) == ("Cidade: Acari; Vagas: 9", "Tabela 1: vagas por cidade")
+    assert [MARKDOWN[cell.start : cell.end] for cell in found.cells] == ["[Acari](a.md)", "9"]
     assert str(row_with(MARKDOWN, "Bodó")) == "Cidade: Bodó"
 
 
@@ -44,24 +49,61 @@ def test_a_corner_without_a_name_does_not_shift_the_columns() -> None:
     assert str(row_with(text, "Segunda")) == "Segunda; Manhã: Ana; Tarde: Rui"
 
 
+def test_a_table_ends_where_rows_of_another_kind_begin() -> None:
+    text = "Cidade\tVagas\nAcari\t9\nnome: Ana; idade: 31\n| Rua | N |\n--|--\n| Sol | 2 |"
+    assert [str(row) for row in Tables(text).rows(0, len(text))] == [
+        "Cidade · Vagas",
+        "Cidade: Acari; Vagas: 9",
+        "nome: Ana; idade: 31",
+        "Rua · N",
+        "Rua: Sol; N: 2",
+    ]
+
+
+@given(st.text("|\t;: \\ab-\n*&", max_size=200))
+def test_no_text_breaks_a_table_and_every_cell_stands_where_it_says(text: str) -> None:
+    for row in Tables(text).rows(0, len(text)):
+        assert 0 <= row.start <= row.end and "\n" not in text[row.start : row.end]
+        assert all(row.start <= cell.start <= cell.end <= row.end for cell in row.cells)
+
+
 def test_a_table_of_values_alone_has_no_names() -> None:
     assert str(row_with("Acari\t9\nBodó\t24", "Bodó")) == "Bodó · 24"
 
 
 @pytest.mark.parametrize("text", ["O prazo é de dez dias; a multa, de vinte.", "1.\tItem", "---", "a | b"])
 def test_what_is_no_row_is_none(text: str) -> None:
-    assert read_row(text, 0, len(text)) is None
+    assert Tables(text).row(0, len(text)) is None
 
 
-def test_the_heading_is_the_title_where_there_is_no_caption() -> None:
-    found = row_with("nome: Ana; idade: 31\nnome: Rui; idade: 7", "Rui", ("Anexo", "**Pessoas**"))
-    assert found == Row(("nome", "idade"), ("Rui", "7"), "Pessoas")
+@pytest.mark.parametrize(
+    ("row", "cells"),
+    [
+        ("nome: Ana; nota: sim; talvez; idade: 31", [("nome", "Ana"), ("nota", "sim; talvez"), ("idade", "31")]),
+        ("Estado; nome: Rui; idade: 7", [("", "Estado"), ("nome", "Rui"), ("idade", "7")]),
+    ],
+    ids=["a value with a semicolon", "a first value without a name"],
+)
+def test_pairs_lose_nothing_of_their_line(row: str, cells: list[tuple[str, str]]) -> None:
+    found = Tables(f"x: 1; y: 2\n{row}").row(11, 11 + len(row))
+    assert found and [(cell.column, cell.value) for cell in found.cells] == cells and str(found) == row
 
 
-def test_a_value_may_hold_a_semicolon() -> None:
-    assert row_with("nome: Ana; nota: sim; talvez; idade: 31", "Ana") == Row(
-        ("nome", "nota", "idade"), ("Ana", "sim; talvez", "31")
-    )
+@pytest.mark.parametrize(
+    ("row", "said"),
+    [
+        ("| a \\| b | **2** | 3 |", "Nome: a | b; Vagas: 2; 3"),
+        ("| - 5 | # | x\\|y |", "Nome: - 5; Vagas: #; x|y"),
+        ("| Rui |  | - |", "Nome: Rui; -"),
+        ("| Rui |", "Nome: Rui"),
+        ("| Rui | 2 | 3 | 4 | 5", "Nome: Rui; Vagas: 2; 3; 4; 5"),
+    ],
+    ids=["escaped pipe", "signs", "empty", "shorter", "longer"],
+)
+def test_a_markdown_row_is_read_from_the_left_however_many_cells_it_has(row: str, said: str) -> None:
+    text = f"| Nome | Vagas | |\n|---|---|---|\n| Caio | 1 | 2 |\n{row}"
+    found = Tables(text).row(len(text) - len(row), len(text))
+    assert found and str(found) == said
 
 
 def test_the_same_table_reads_alike_from_every_format(shared_data: Path) -> None:

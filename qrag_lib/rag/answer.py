@@ -18,11 +18,9 @@ from qrag_lib.rag import judgement
 from qrag_lib.rag.asking import Question
 from qrag_lib.rag.confidence import THRESHOLD, confidence
 from qrag_lib.rag.evidence import GAP, Array, Candidate, candidates, features, score
-from qrag_lib.rag.legal import outline_of
-from qrag_lib.rag.outline import places
 from qrag_lib.rag.spans import Found
 from qrag_lib.rag.spans import read as spans_of
-from qrag_lib.types import Answer, Chunk, Citation, Document, Hit, Hits, Outcome, Sentence
+from qrag_lib.types import Answer, Chunk, Citation, Hit, Hits, Outcome, Sentence
 
 LONGEST_QUESTION: Final = 2_000  # characters
 EMBEDDED: Final = 40  # sentences that the embedder reads for a question
@@ -103,16 +101,6 @@ def ask(
         note=_written_by() if sentences else _refusal(evidence, outcome),
         seconds=seconds,
     )
-
-
-def placed(answer: Answer, load: Callable[[str], Document]) -> Answer:
-    """The answer, each citation with the page and the headings of its quote; a passage may begin on the page before.
-
-    load: gives a document by its id.
-    """
-    found = [places(outline_of(load(each.document_id)), [each.start])[0] for each in answer.citations]
-    citations = (replace(c, page=p.page, headings=p.headings) for c, p in zip(answer.citations, found, strict=True))
-    return replace(answer, citations=tuple(citations))
 
 
 def clean_question(question: str) -> str:

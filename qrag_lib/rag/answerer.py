@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 from qrag_lib.i18n import _
 from qrag_lib.models.choose import EXTRACTIVE
-from qrag_lib.rag.answer import ask, placed
+from qrag_lib.rag.answer import ask
 from qrag_lib.rag.catalog import Catalog
+from qrag_lib.rag.citing import placed
 from qrag_lib.rag.embedders import Embedders
 from qrag_lib.rag.requests import answer_request
 from qrag_lib.rag.writers import Writers

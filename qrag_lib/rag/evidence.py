@@ -18,7 +18,7 @@ from qrag_lib.language import sentences
 from qrag_lib.rag.asking import Question, counts, defines, met, near, refers_back
 from qrag_lib.rag.boilerplate import around, touches
 from qrag_lib.rag.reading import Reading, longest_run, tokens
-from qrag_lib.rag.tables import read_row
+from qrag_lib.rag.tables import Tables
 from qrag_lib.types import Chunk, Hit
 
 Array = npt.NDArray[np.float64]
@@ -65,14 +65,17 @@ def candidates(hits: Sequence[Hit], texts: Callable[[str], str], language: str) 
     What stands aside of the text comes last.
     """
     found: dict[tuple[str, int, int], Candidate] = {}
+    known: dict[str, Tables] = {}
     for rank, hit in enumerate(hits[:PASSAGES]):
         spoken = hit.chunk.language if hit.chunk.language in ("pt", "en") else language
         text = _stored(hit.chunk, texts)
+        tables = known.setdefault(text, Tables(text))
         apart = around(text, hit.chunk.start, hit.chunk.end)
         for place, (start, end) in enumerate(whole_sentences(text, hit.chunk, spoken)):
-            row = read_row(text, start, end)
+            row = tables.row(start, end)
             aside = touches(apart, (start, end)) or (row is not None and row.names)
-            columns = " ".join(name for name in (row.columns if row else ()) if name not in text[start:end])
+            names = [cell.column for cell in row.cells] if row else []
+            columns = " ".join(name for name in names if name not in text[start:end])
             candidate = Candidate(hit, rank, place, start, end, text[start:end], spoken, aside, columns)
             found.setdefault((candidate.document_id, start, end), candidate)
     return sorted(found.values(), key=lambda candidate: candidate.aside)

@@ -18,11 +18,13 @@ from qrag_lib.language.stopwords import listed
 Edit = tuple[int, int, str]  # from, to, what stands there instead
 Rule = Callable[[str], Iterator[Edit]]
 
+_BEFORE: Final = "x: "  # stands before a cell while it is cleaned
 _PASSES: Final = 4  # marks within marks; what is still moving after it is no document but an attack
 # Held back while marks are taken away, where they are no marks: characters that no text holds.
 _HELD: Final = dict(zip("*_<>&\\[]|{}~#`", map(chr, range(0xFDD0, 0xFDE0)), strict=False))
 _HOLD, _RELEASE = str.maketrans(_HELD), str.maketrans({held: mark for mark, held in _HELD.items()})
 _MARKED = re.compile(r"[*_`<>&\[\]{}\\|~#\t\n\r\xad\u200b\u2060\ufeff\ufdd0-\ufdef]|^[^\w\"'“(]|\s\s|\s\Z")
+_WORD = re.compile(r"\w")
 _CODE = re.compile(r"(?<!`)(`{1,2}+)([^`]{1,300}+)\1(?!`)")
 _HARMED = re.compile(r"[*_<&\[\\|{}>#]|[-+•–]\s")  # in code: perhaps taken for a mark by the rules below
 _DUNDER = re.compile(r"(?<!\w)__[a-z][a-z0-9_]{0,40}__(?!\w)")
@@ -88,6 +90,19 @@ def clean_spans(text: str) -> tuple[str, list[int]]:
     for rule in _BLUNT:
         text, origins = _apply(rule, text, origins)
     return text, origins
+
+
+def cell_spans(text: str) -> tuple[str, list[int]]:
+    """What `clean_spans` gives, for a cell of a table: what it begins with marks no list, and signs alone stay.
+
+    >>> cell_spans("- **5**")[0], cell_spans("#")[0]
+    ('- 5', '#')
+    """
+    shown, origins = clean_spans(_BEFORE + text)
+    first = bisect_left(origins, len(_BEFORE))
+    if not shown[first:].strip() and not _WORD.search(text):
+        return text, list(range(len(text)))
+    return shown[first:], [origin - len(_BEFORE) for origin in origins[first:]]
 
 
 def parted(text: str, start: int, end: int) -> tuple[str, str, str]:

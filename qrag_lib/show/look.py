@@ -22,6 +22,7 @@ STYLE = """<style>
 .qrag .lead { margin: .2em 0 .6em }
 .qrag .par { margin: .25em 0 }
 .qrag .par.head { font-weight: 600 }
+.qrag .say > .par.head { font-size: .85em; color: var(--soft); margin-bottom: -.1em }
 .qrag .cmd {
   font-family: var(--jp-code-font-family, ui-monospace, monospace); font-size: .92em; white-space: pre-wrap;
   background: var(--wash); border: 1px solid var(--rule); border-radius: 3px; padding: .1em .4em; user-select: all;

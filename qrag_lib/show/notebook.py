@@ -84,10 +84,21 @@ def _sentences(answer: Answer) -> str:
 def _sentence(sentence: Sentence, known: dict[int, Citation]) -> str:
     numbers = "".join(_citation(known[n]) for n in sentence.citations if n in known)
     if (quoted := wording.quoted_by(sentence, known)) is not None:
-        return f"{' '.join(map(_inline, read_quote(quoted)))}{numbers}"
+        return _quoted(read_quote(quoted), numbers)
     if sentence.supported:
         return escape(sentence.text) + numbers
     return f'<span class="bare">{escape(sentence.text)} <b>({escape(_("without support"))})</b></span>'
+
+
+def _quoted(shown: Sequence[Paragraph], numbers: str) -> str:
+    """A quote with the numbers of its citations: in the flow of the text, but rows of tables on lines of their own."""
+    if not any(paragraph.row for paragraph in shown):
+        return " ".join(map(_inline, shown)) + numbers
+    return "".join(map(_block, shown[:-1])) + _block(shown[-1], numbers)
+
+
+def _block(paragraph: Paragraph, numbers: str = "", mark: bool = False) -> str:
+    return f'<div class="par{" head" if paragraph.heading else ""}">{_inline(paragraph, mark)}{numbers}</div>'
 
 
 def _citation(citation: Citation) -> str:
@@ -101,8 +112,7 @@ def _title(citation: Citation) -> str:
 
 def _opened(citation: Citation, whole: bool = True) -> Html:
     """The passage in clean form, a paragraph below the other, with the quote marked."""
-    shown = read_passage(citation, whole)
-    return Html("".join(f'<div class="par{" head" if p.heading else ""}">{_inline(p, mark=True)}</div>' for p in shown))
+    return Html("".join(_block(paragraph, mark=True) for paragraph in read_passage(citation, whole)))
 
 
 def _inline(paragraph: Paragraph, mark: bool = False) -> str:

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_left
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 
-from qrag_lib.show.clean import clean_spans
+from qrag_lib.show.clean import cell_spans, clean, clean_spans
 
 if TYPE_CHECKING:
-    from qrag_lib.types import Citation
+    from qrag_lib.types import Citation, Row
 
 Span = tuple[int, int]
+Form = Callable[[str], tuple[str, list[int]]]  # as clean_spans
 
 AROUND: Final = 120  # characters kept on each side of the quote where a passage is shortened
 # Where a paragraph ends: a blank line, or a line that begins as a heading, an item, a row, a field or an article does.
@@ -37,32 +38,36 @@ class Piece:
 
 @dataclass(frozen=True, slots=True)
 class Paragraph:
-    """The pieces of a paragraph, in order; together its clean text."""
+    """The pieces of a paragraph, in order; together its clean text. row: the row of a table that it is."""
 
     pieces: tuple[Piece, ...]
     heading: bool = False
+    row: Row | None = None
 
     def __str__(self) -> str:
         return "".join(piece.text for piece in self.pieces)
 
 
 def read_quote(citation: Citation) -> list[Paragraph]:
-    """The quote alone, in clean form."""
-    return list(_paragraphs(citation.quote, citation.start, (citation.start, citation.end), citation.answer))
+    """The quote alone, in clean form; a row of a table under its title."""
+    return list(_under_titles(_paragraphs(citation.quote, citation.start, citation)))
 
 
 def read_passage(citation: Citation, whole: bool = True) -> list[Paragraph]:
     """The passage around the quote, in clean form; where it is not `whole`, some words on both sides of the quote.
 
-    A citation whose passage does not hold its quote is read as the quote alone.
+    A citation whose passage does not hold its quote is read as the quote alone. A title that is its nearest
+    heading is left out: whoever shows the passage names that.
     """
     text, start = citation.passage, citation.passage_start
     a, b = citation.start - start, citation.end - start
     if a < 0 or text[a:b] != citation.quote:
         return read_quote(citation)
-    left, right = (0, len(text)) if whole else (_word(text, a - AROUND, 1), _word(text, b + AROUND, -1))
-    shown = list(_paragraphs(text[left:right], start + left, (citation.start, citation.end), citation.answer))
-    return _with_dots(shown, text[left:right], start + left > 0)
+    left, right = (
+        (0, len(text)) if whole else _beyond_rows(_word(text, a - AROUND, 1), _word(text, b + AROUND, -1), citation)
+    )
+    shown = _with_dots(list(_paragraphs(text[left:right], start + left, citation)), text[left:right], start + left > 0)
+    return list(_under_titles(shown, clean(citation.headings[-1]) if citation.headings else ""))
 
 
 def is_changed(text: str) -> bool:
@@ -70,23 +75,69 @@ def is_changed(text: str) -> bool:
     return " ".join(clean_spans(text)[0].split()) != " ".join(text.split())
 
 
-def _paragraphs(text: str, offset: int, quote: Span, answer: Span | None) -> Iterator[Paragraph]:
-    """The paragraphs of a text that begins at character `offset` of its document."""
+def _paragraphs(text: str, offset: int, citation: Citation) -> Iterator[Paragraph]:
+    """The paragraphs of a text that begins at character `offset` of the citation's document."""
+    here = 0
+    for row in citation.rows:
+        start, end = row.start - offset, row.end - offset
+        if here <= start and end <= len(text):
+            yield from _prose(text[here:start], offset + here, citation)
+            yield Paragraph(tuple(_cells(text[start:end], row, citation)), row=row)
+            here = end
+    yield from _prose(text[here:], offset + here, citation)
+
+
+def _prose(text: str, offset: int, citation: Citation) -> Iterator[Paragraph]:
     start = 0
     for end, after in [*(match.span() for match in _BREAK.finditer(text)), (len(text), len(text))]:
-        pieces = tuple(_pieces(text[start:end], offset + start, quote, answer))
+        pieces = tuple(_pieces(clean_spans, text[start:end], offset + start, _quote(citation), citation.answer))
         if any(piece.text.strip() for piece in pieces):
             yield Paragraph(pieces, _HEADING.match(text[start:end]) is not None)
         start = after
 
 
-def _pieces(text: str, offset: int, quote: Span, answer: Span | None) -> Iterator[Piece]:
-    shown, origins = clean_spans(text)
+def _cells(text: str, row: Row, citation: Citation) -> Iterator[Piece]:
+    """The cells of a row with the names of their columns; a row that reads so by itself is left as it is."""
+    quote = (row.start, row.end) if row.start < citation.end and citation.start < row.end else (row.start, row.start)
+    if str(row) == clean(text):
+        yield from _pieces(clean_spans, text, row.start, quote, citation.answer)
+        return
+    for before, cell in row.parts:
+        yield Piece(before, quote[1] > quote[0])
+        value = text[cell.start - row.start : cell.end - row.start]
+        yield from _pieces(cell_spans, value, cell.start, quote, citation.answer)
+
+
+def _pieces(form: Form, text: str, offset: int, quote: Span, answer: Span | None) -> Iterator[Piece]:
+    shown, origins = form(text)
     marks = [_found(shown, origins, span, offset) for span in (quote, answer or (offset, offset))]
     (a, b), (c, d) = marks
     edges = sorted({0, len(shown), a, b, c, d})
     for left, right in pairwise(edges):
         yield Piece(shown[left:right], a <= left < b, c <= left < d)
+
+
+def _quote(citation: Citation) -> Span:
+    return citation.start, citation.end
+
+
+def _under_titles(shown: Iterable[Paragraph], known: str = "") -> Iterator[Paragraph]:
+    """The paragraphs, and over the first row of a table its title, unless that stands above already."""
+    said = [known]
+    for paragraph in shown:
+        title = paragraph.row.title if paragraph.row else ""
+        if title and not any(each.endswith(title) for each in said):
+            yield Paragraph((Piece(title),), heading=True)
+            said.append(title)
+        said.append(str(paragraph).rstrip(": "))
+        yield paragraph
+
+
+def _beyond_rows(left: int, right: int, citation: Citation) -> Span:
+    """The stretch of the passage, widened by what it cuts of rows."""
+    spans = [(row.start - citation.passage_start, row.end - citation.passage_start) for row in citation.rows]
+    left = next((start for start, end in spans if start < left < end), left)
+    return left, next((end for start, end in spans if start < right < end), right)
 
 
 def _found(shown: str, origins: list[int], span: Span, offset: int) -> Span:
@@ -108,8 +159,8 @@ def _with_dots(shown: list[Paragraph], text: str, goes_before: bool) -> list[Par
     """Dots where the passage begins or ends inside a sentence."""
     if not shown:
         return shown
-    if goes_before and text.lstrip()[:1].islower():
+    if goes_before and text.lstrip()[:1].islower() and not shown[0].row:
         shown[0] = Paragraph((Piece("… "), *shown[0].pieces), shown[0].heading)
-    if not _END.search(text) and not shown[-1].heading:
+    if not _END.search(text) and not shown[-1].heading and not shown[-1].row:
         shown[-1] = Paragraph((*shown[-1].pieces, Piece(" …")))
     return shown

@@ -68,17 +68,23 @@ def verdicts_text(verdicts: Verdicts) -> str:
 
 def _sentences(answer: Answer) -> Iterator[str]:
     known = {each.number: each for each in answer.citations}
-    yield _filled(" ".join(_said(sentence, known) for sentence in answer.sentences), "  ")
+    said = " ".join(_said(sentence, known) for sentence in answer.sentences)
+    yield "\n".join(_filled(part.strip(), "  ") for part in said.split("\n") if part.strip())
     quoted = {id(wording.quoted_by(sentence, known)) for sentence in answer.sentences}
     for citation in answer.citations:
         yield "\n" + _citation(citation, [] if id(citation) in quoted else read_quote(citation))
 
 
 def _said(sentence: Sentence, known: Mapping[int, Citation]) -> str:
-    """A sentence with the numbers of its citations, the answer in it marked for bold."""
+    """A sentence with the numbers of its citations, the answer in it marked for bold; rows of tables end its line."""
     quoted = wording.quoted_by(sentence, known)
-    text = plain(sentence.text) if quoted is None else " ".join(map(_inline, read_quote(quoted)))
-    return text + ("".join(f" [{n}]" for n in sentence.citations) or f" ({_('without support')})")
+    numbers = "".join(f" [{n}]" for n in sentence.citations) or f" ({_('without support')})"
+    if quoted is None:
+        return " ".join(plain(sentence.text).split("\n")) + numbers
+    shown = read_quote(quoted)
+    if any(paragraph.row for paragraph in shown):
+        return "\n" + "\n".join(map(_inline, shown)) + numbers + "\n"
+    return " ".join(map(_inline, shown)) + numbers
 
 
 def _citation(citation: Citation, shown: Sequence[Paragraph]) -> str:

@@ -1,0 +1,42 @@
+"""What a citation is given when its answer is whole: its place and the rows of tables in it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from qrag_lib.rag.legal import outline_of
+from qrag_lib.rag.outline import Headings, places
+from qrag_lib.rag.tables import Tables
+from qrag_lib.show.clean import clean
+from qrag_lib.types import Answer, Citation, Document, Row
+
+
+def placed(answer: Answer, load: Callable[[str], Document]) -> Answer:
+    """The answer, each citation with what its document says of the place; a passage may begin on the page before.
+
+    load: gives a document by its id.
+    """
+    return replace(answer, citations=tuple(_placed(each, load(each.document_id)) for each in answer.citations))
+
+
+def _placed(citation: Citation, document: Document) -> Citation:
+    """The citation with the page and headings of its quote, and with its passage cutting no row of a table."""
+    start, end = citation.passage_start, citation.passage_start + len(citation.passage)
+    rows = list(Tables(document.text).rows(start, end))
+    here, *others = places(outline_of(document), [citation.start, *(row.start for row in rows)])
+    if rows:
+        start, end = min(start, rows[0].start), max(end, rows[-1].end)
+    return replace(
+        citation,
+        page=here.page,
+        headings=here.headings,
+        passage=document.text[start:end],
+        passage_start=start,
+        rows=tuple(_titled(row, place.headings) for row, place in zip(rows, others, strict=True)),
+    )
+
+
+def _titled(row: Row, headings: Headings) -> Row:
+    """The row under the nearest heading where no caption stands over its table."""
+    return row if row.title or not headings else replace(row, title=clean(headings[-1]))
