@@ -213,6 +213,7 @@ class Citation:
     number: as printed in the answer, from 1. passage: the text around the quote, which
     begins at character `passage_start` of the document. answer: span in the document, inside the
     quote, of the very words that answer, where they are known. rows: those of tables in the passage.
+    gone: the document's file was no longer there when the question was asked.
     """
 
     number: int
@@ -228,6 +229,7 @@ class Citation:
     passage_start: int = 0
     answer: tuple[int, int] | None = None
     rows: tuple[Row, ...] = ()
+    gone: bool = False
 
 
 @dataclass(frozen=True, slots=True)

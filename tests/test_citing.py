@@ -1,4 +1,4 @@
-"""Citations at their place: rows of tables as they are shown."""
+"""Citations at their place: rows of tables as they are shown, and files that are gone."""
 
 from __future__ import annotations
 
@@ -8,16 +8,20 @@ import re
 from collections.abc import Callable
 from dataclasses import replace
 from html import unescape
+from pathlib import Path
 
 import pytest
 
 from qrag_lib import show
+from qrag_lib.progress import quiet
 from qrag_lib.rag.citing import placed
 from qrag_lib.rag.documents.limits import Limits
 from qrag_lib.rag.documents.readers import csv, docx, html, markdown, xlsx
+from qrag_lib.settings import Settings
 from qrag_lib.types import Answer, Citation, Document, Sentence
 from qrag_lib.ui.asking import Asking
 from qrag_lib.ui.views import asking_view
+from qrag_lib.workspace import Workspace
 
 HEAD = ["Município", "Distância (km)", "Escolas"]
 ROWS = [["Acari", "210", "9"], ["Bodó", "450", "24"], ["Caicó", "282", "51"]]
@@ -193,7 +197,7 @@ def test_the_rows_are_in_the_json_and_an_answer_stored_before_has_none() -> None
     told = json.loads(show.dumps(quoting(as_markdown(), "Bodó")))["citations"][0]
     cell = {"column": "Escolas", "value": "24", "start": told["end"] - 4, "end": told["end"] - 2}
     assert told["rows"][0]["cells"][2] == cell and told["rows"][0]["title"] == "Tabela 1: rotas do estado"
-    before = Citation(**{name: value for name, value in told.items() if name not in ("rows",)})
+    before = Citation(**{name: value for name, value in told.items() if name not in ("rows", "gone")})
     answer = Answer("?", (Sentence(before.quote, (1,)),), (before,))
     assert before.rows == () and "Bodó · 450 · 24 [1]" in show.answer_text(answer)
 
@@ -205,3 +209,23 @@ def test_the_panel_shows_the_row_as_the_notebook_does() -> None:
     _question, _row, result, _onward = asking_view(state).children
     state.ask()
     assert "Município: Bodó; Distância (km): <b>450</b>; Escolas: 24" in result.value
+
+
+def test_a_citation_says_that_its_file_is_gone(
+    tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "texts" / "escola.md"
+    file.parent.mkdir()
+    file.write_text("A escola de música foi fundada em 1932 por Ana Prado.")
+    with Workspace.open(tmp_path / "ws", settings=Settings(embedding_model=str(tiny_model))) as workspace:
+        workspace.ingest(file.parent, on_progress=quiet)
+        workspace.ingest([{"id": "moinho", "text": "O moinho foi fundado em 1874 por Rui."}], on_progress=quiet)
+        there = workspace.ask("Quando a escola de música foi fundada?", threshold=0.0)
+        file.unlink()
+        gone = workspace.ask("Quando a escola de música foi fundada?", threshold=0.0)
+    assert not any(citation.gone for citation in there.citations) and "no longer there" not in str(there)
+    assert {c.document_name: c.gone for c in gone.citations}["escola.md"]
+    for form in (show.answer_html(gone), show.answer_text(gone)):
+        assert "escola.md · the file is no longer there" in form
+    monkeypatch.setenv("QRAG_LANG", "pt_BR")
+    assert "escola.md · o arquivo não está mais lá" in show.answer_text(gone)

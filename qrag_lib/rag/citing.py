@@ -1,4 +1,4 @@
-"""What a citation is given when its answer is whole: its place and the rows of tables in it."""
+"""What a citation is given when its answer is whole: its place, the rows of tables in it, whether its file is there."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from dataclasses import replace
 from qrag_lib.rag.legal import outline_of
 from qrag_lib.rag.outline import Headings, places
 from qrag_lib.rag.tables import Tables
+from qrag_lib.rag.vanished import is_gone
 from qrag_lib.show.clean import clean
 from qrag_lib.types import Answer, Citation, Document, Row
 
@@ -34,6 +35,7 @@ def _placed(citation: Citation, document: Document) -> Citation:
         passage=document.text[start:end],
         passage_start=start,
         rows=tuple(_titled(row, place.headings) for row, place in zip(rows, others, strict=True)),
+        gone=is_gone(document.path or document.source),
     )
 
 

@@ -44,15 +44,16 @@ class Vanished:
 def vanished(catalog: Catalog) -> list[Vanished]:
     """Every source that is gone and has documents that answer, by its name."""
     folder = catalog.database.path.parent
-    return [Vanished(source, n, folder) for source, n in catalog.documents.sources() if _is_gone(source)]
+    return [Vanished(source, n, folder) for source, n in catalog.documents.sources() if is_gone(source)]
 
 
 def find_vanished(catalog: Catalog, path: str | Path) -> Vanished | None:
     """What is gone at a path, None where something is there or no document came from it."""
     source = printable(str(located(path)))
-    n = sum(bool(stored.version) for stored in catalog.documents.of_source(source)) if _is_gone(source) else 0
+    n = sum(bool(stored.version) for stored in catalog.documents.of_source(source)) if is_gone(source) else 0
     return Vanished(source, n, catalog.database.path.parent) if n else None
 
 
-def _is_gone(source: str) -> bool:
+def is_gone(source: str) -> bool:
+    """Whether there is no file or folder where this one was; a source that names neither is never gone."""
     return Path(source).is_absolute() and not os.path.lexists(unprinted(source))

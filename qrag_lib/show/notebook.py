@@ -107,7 +107,7 @@ def _citation(citation: Citation) -> str:
 
 
 def _title(citation: Citation) -> str:
-    return f"{citation.number} · {wording.place(citation)}"
+    return f"{citation.number} · {wording.source(citation)}"
 
 
 def _opened(citation: Citation, whole: bool = True) -> Html:
@@ -138,7 +138,7 @@ def _exact(citation: Citation) -> Html:
 
 
 def _sources(citations: Sequence[Citation]) -> str:
-    rows = [(c.number, wording.place(c), bar_html(c.score, number(c.score, 2))) for c in citations]
+    rows = [(c.number, wording.source(c), bar_html(c.score, number(c.score, 2))) for c in citations]
     return str(table_html(["", _("source"), _("score")], rows)) if rows else ""
 
 

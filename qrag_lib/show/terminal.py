@@ -89,7 +89,7 @@ def _said(sentence: Sentence, known: Mapping[int, Citation]) -> str:
 
 def _citation(citation: Citation, shown: Sequence[Paragraph]) -> str:
     """Where the quote stands, and what of its passage is shown; `▶` stands before the quote."""
-    head = wrapped(wording.place(citation), "    ", f"[{citation.number}] ")
+    head = wrapped(wording.source(citation), "    ", f"[{citation.number}] ")
     parts = [part for paragraph in shown for part in _parts(paragraph)]
     return "\n".join([head, *parts, f"    {_origin(citation)}"])
 

@@ -24,6 +24,12 @@ def place(of: Chunk | Citation) -> str:
     return line(" · ".join(part for part in parts if part))
 
 
+def source(citation: Citation) -> str:
+    """Where a quote stands, and that its file is no longer there."""
+    gone = [_("the file is no longer there")] if citation.gone else []
+    return " · ".join([place(citation), *gone])
+
+
 def described(document: Document) -> str:
     """What a document is: its type, pages and length."""
     pages = ngettext("{n} page", "{n} pages", document.n_pages).format(n=number(document.n_pages))
