@@ -131,6 +131,7 @@ def test_an_opened_passage_reads_every_row_and_marks_the_quoted_one(table: Calla
     markup, text = show.answer_html(unsure), show.answer_text(unsure)
     assert '<div class="par">Município: Acari; Distância (km): 210; Escolas: 9</div>' in markup
     assert "<mark>Município: Bodó; Distância (km): 450; Escolas: <b>24</b></mark>" in markup
+    assert "Município · Distância" not in text, "each row says it"
     assert "  ▶ Município: Bodó; Distância (km): 450; Escolas: 24\n    Município: Caicó;" in text
     assert seen(markup).count(unsure.citations[0].rows[0].title) == 1 + ("Anexo" not in document.text)
 

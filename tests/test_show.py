@@ -261,7 +261,7 @@ def test_hits_show_both_sides_of_the_score() -> None:
 
 def test_a_passage_that_is_found_begins_in_clean_form() -> None:
     for form in forms(values.hits("## Notas\n\n**Ana** assina.")):
-        assert "Notas Ana assina." in form
+        assert "Notas · Ana assina." in form
 
 
 def test_an_empty_search_says_what_to_do() -> None:
@@ -274,6 +274,14 @@ def test_a_report_names_each_refused_file_its_reason_and_hint() -> None:
         assert "2 documents indexed, 1,948 unchanged, 1 refused" in form
         assert re.search(r"scan\.pdf.*page 1 has no text layer.*→ run OCR over it first", form, re.DOTALL)
         assert "41 s: embedding 40 s · reading 1.0 s" in form
+
+
+def test_a_report_counts_the_documents_that_moved(monkeypatch: pytest.MonkeyPatch) -> None:
+    moved = replace(values.report(), added=(), moved=("a.md", "b.md"))
+    for form in forms(moved):
+        assert "0 documents indexed, 1,948 unchanged, 2 moved, 1 refused" in form
+    monkeypatch.setenv("QRAG_LANG", "pt_BR")
+    assert "2 mudaram de lugar" in str(moved)
 
 
 def test_verdicts_count_what_can_be_ingested() -> None:

@@ -7,6 +7,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from qrag_lib.errors import NotFound, QragError
+from qrag_lib.rag.answerer import READ
 from qrag_lib.types import Answer, Citation, Hits, Sentence
 from qrag_lib.ui.asking import Asking
 from qrag_lib.ui.views import asking_view, dashboard
@@ -32,6 +33,16 @@ def test_an_answer_becomes_the_result() -> None:
     state.question = "Qual o prazo?"
     state.ask()
     assert (state.result.text, state.error, state.busy) == ("Trinta dias. [1]", "", False)
+
+
+def test_quotes_are_taken_from_as_many_passages_as_everywhere_else() -> None:
+    looked_at: list[int] = []
+    asked = SimpleNamespace(ask=lambda _q, k: looked_at.append(k), search=lambda _q, k: looked_at.append(k))
+    state = Asking(asked)  # type: ignore[arg-type]
+    for state.k in (5, 30):
+        state.ask()
+        state.search()
+    assert looked_at == [READ, 5, 30, 30]
 
 
 def test_an_error_is_one_message_with_its_hint() -> None:

@@ -49,7 +49,7 @@ def excerpt(text: str, limit: int = 300) -> str:
     folded = " ".join(plain(text[: 4 * limit]).split())
     if len(folded) <= limit and len(text) <= 4 * limit:
         return folded
-    return folded[:limit].rsplit(" ", 1)[0].rstrip(",;: ") + "…"
+    return folded[:limit].rsplit(" ", 1)[0].rstrip(",;:.· ") + "…"
 
 
 def _visible(match: re.Match[str]) -> str:

@@ -10,12 +10,11 @@ from typing import TYPE_CHECKING
 from qrag_lib.i18n import _, ngettext
 from qrag_lib.show import wording
 from qrag_lib.show.blocks import Html, bar_html, panel_html, rows_html, table_html
-from qrag_lib.show.clean import clean
 from qrag_lib.show.figures import duration, number
 from qrag_lib.show.look import page
 from qrag_lib.show.neutral import escape, excerpt, line
 from qrag_lib.show.onward import search_command
-from qrag_lib.show.passages import Paragraph, Piece, is_changed, read_passage, read_quote
+from qrag_lib.show.passages import Paragraph, Piece, is_changed, read_passage, read_quote, read_text
 
 if TYPE_CHECKING:
     from qrag_lib.types import Answer, Citation, Document, Hit, Hits, IngestReport, Refusal, Sentence, Verdict, Verdicts
@@ -138,8 +137,12 @@ def _exact(citation: Citation) -> Html:
 
 
 def _sources(citations: Sequence[Citation]) -> str:
-    rows = [(c.number, wording.source(c), bar_html(c.score, number(c.score, 2))) for c in citations]
+    rows = [(c.number, wording.source(c), _score(c)) for c in citations]
     return str(table_html(["", _("source"), _("score")], rows)) if rows else ""
+
+
+def _score(citation: Citation) -> Html:
+    return Html(f'<div class="score">{bar_html(citation.score, number(citation.score, 2))}</div>')
 
 
 def _unsure(answer: Answer) -> str:
@@ -178,7 +181,7 @@ def _footer(answer: Answer) -> str:
 
 
 def _passage(hit: Hit) -> Html:
-    short = excerpt(clean(hit.chunk.text))
+    short = excerpt(read_text(hit.chunk.text))
     body = f'<div class="text">{escape(hit.chunk.text)}</div>'
     shown = _folded(short, body) if short.endswith("…") or is_changed(hit.chunk.text) else escape(short)
     note = f'<div class="soft">{escape(wording.copies(len(hit.duplicates)))}</div>' if hit.duplicates else ""

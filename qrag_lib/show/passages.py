@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
-from itertools import pairwise
+from dataclasses import dataclass, replace
+from itertools import pairwise, zip_longest
 from typing import TYPE_CHECKING, Final
 
 from qrag_lib.show.clean import cell_spans, clean, clean_spans
@@ -21,7 +21,8 @@ AROUND: Final = 120  # characters kept on each side of the quote where a passage
 # Where a paragraph ends: a blank line, or a line that begins as a heading, an item, a row, a field or an article does.
 _BREAK = re.compile(
     r"\n[ \t]*(?:\n\s*|(?=#{1,6}[ \t]|[-*+•–][ \t]|\|[^\n]*\||>|[0-9]{1,3}[.)][ \t]|[a-z]\)[ \t]|§|Art\.[ \t]"
-    r"|[IVXL]+[ \t][-–—]|[A-Za-z-]{2,12}:[ \t]|[^\n:;]{1,40}:[ \t][^\n]*;[ \t][^\n:;]+:[ \t]))|(?<=\|)[ \t]*\n"
+    r"|[IVXL]+[ \t][-–—]|[^\n\t]{1,300}\t[ \t]*\S|[A-Za-z-]{2,12}:[ \t]"
+    r"|[^\n:;]{1,40}:[ \t][^\n]*;[ \t][^\n:;]+:[ \t]))|(?<=\|)[ \t]*\n"
 )
 _HEADING = re.compile(r"\s*#{1,6}[ \t]")
 _END = re.compile(r"[.!?…:;|]\W*$")
@@ -70,6 +71,16 @@ def read_passage(citation: Citation, whole: bool = True) -> list[Paragraph]:
     return list(_under_titles(shown, clean(citation.headings[-1]) if citation.headings else ""))
 
 
+def read_text(text: str) -> str:
+    """A text in clean form on one line, its paragraphs parted.
+
+    >>> read_text("# Prazos\\n\\nTrinta\\ndias.\\n\\n- Sem **multa**.")
+    'Prazos · Trinta dias. · Sem multa.'
+    """
+    parts = (" ".join(clean(part).split()) for part in _BREAK.split(text))
+    return " · ".join(filter(None, parts))
+
+
 def is_changed(text: str) -> bool:
     """Whether the clean form differs from the text in more than white space."""
     return " ".join(clean_spans(text)[0].split()) != " ".join(text.split())
@@ -78,13 +89,24 @@ def is_changed(text: str) -> bool:
 def _paragraphs(text: str, offset: int, citation: Citation) -> Iterator[Paragraph]:
     """The paragraphs of a text that begins at character `offset` of the citation's document."""
     here = 0
-    for row in citation.rows:
+    for row, below in zip_longest(citation.rows, citation.rows[1:]):
         start, end = row.start - offset, row.end - offset
         if here <= start and end <= len(text):
             yield from _prose(text[here:start], offset + here, citation)
-            yield Paragraph(tuple(_cells(text[start:end], row, citation)), row=row)
+            if not _says_nothing(row, below, citation):
+                yield Paragraph(tuple(_cells(text[start:end], row, citation)), row=row)
             here = end
     yield from _prose(text[here:], offset + here, citation)
+
+
+def _says_nothing(row: Row, below: Row | None, citation: Citation) -> bool:
+    """Whether the row names columns, as the row below it does again beside each value; a quoted row always counts."""
+    named = row.names and below is not None and any(cell.column for cell in below.cells)
+    return named and not _is_quoted(row, citation)
+
+
+def _is_quoted(row: Row, citation: Citation) -> bool:
+    return row.start < citation.end and citation.start < row.end
 
 
 def _prose(text: str, offset: int, citation: Citation) -> Iterator[Paragraph]:
@@ -92,18 +114,26 @@ def _prose(text: str, offset: int, citation: Citation) -> Iterator[Paragraph]:
     for end, after in [*(match.span() for match in _BREAK.finditer(text)), (len(text), len(text))]:
         pieces = tuple(_pieces(clean_spans, text[start:end], offset + start, _quote(citation), citation.answer))
         if any(piece.text.strip() for piece in pieces):
-            yield Paragraph(pieces, _HEADING.match(text[start:end]) is not None)
+            paragraph = Paragraph(pieces)
+            heads = _HEADING.match(text[start:end]) is not None or str(paragraph).strip() in _headings(citation)
+            yield replace(paragraph, heading=heads)
         start = after
+
+
+def _headings(citation: Citation) -> set[str]:
+    """The headings that are known of a passage: those above its quote, and the titles of its tables."""
+    return {*map(clean, citation.headings), *(row.title for row in citation.rows)}
 
 
 def _cells(text: str, row: Row, citation: Citation) -> Iterator[Piece]:
     """The cells of a row with the names of their columns; a row that reads so by itself is left as it is."""
-    quote = (row.start, row.end) if row.start < citation.end and citation.start < row.end else (row.start, row.start)
+    quoted = _is_quoted(row, citation)
+    quote = (row.start, row.end if quoted else row.start)
     if str(row) == clean(text):
         yield from _pieces(clean_spans, text, row.start, quote, citation.answer)
         return
     for before, cell in row.parts:
-        yield Piece(before, quote[1] > quote[0])
+        yield Piece(before, quoted)
         value = text[cell.start - row.start : cell.end - row.start]
         yield from _pieces(cell_spans, value, cell.start, quote, citation.answer)
 

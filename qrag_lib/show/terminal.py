@@ -11,11 +11,10 @@ from typing import TYPE_CHECKING, Final
 from qrag_lib.i18n import _
 from qrag_lib.show import wording
 from qrag_lib.show.blocks import WIDTH, bar_text, table_text, wrapped
-from qrag_lib.show.clean import clean
 from qrag_lib.show.figures import duration, number
 from qrag_lib.show.neutral import excerpt, line, plain
 from qrag_lib.show.onward import search_command
-from qrag_lib.show.passages import Paragraph, Piece, read_passage, read_quote
+from qrag_lib.show.passages import Paragraph, Piece, read_passage, read_quote, read_text
 
 if TYPE_CHECKING:
     from qrag_lib.types import Answer, Citation, Document, Hit, Hits, IngestReport, Refusal, Sentence, Verdicts
@@ -154,7 +153,9 @@ def _hit(rank: int, hit: Hit) -> str:
     if hit.lexical is not None:
         scores.append(_("lexical {score}").format(score=number(hit.lexical, 1)))
     head = wrapped(wording.place(hit.chunk), "    ", f"{rank:2}. ")
-    return f"{head}\n    {bar_text(hit.score)} {' · '.join(scores)}\n{wrapped(excerpt(clean(hit.chunk.text)), '    ')}"
+    return (
+        f"{head}\n    {bar_text(hit.score)} {' · '.join(scores)}\n{wrapped(excerpt(read_text(hit.chunk.text)), '    ')}"
+    )
 
 
 def _refusals(refused: Sequence[Refusal]) -> list[str]:

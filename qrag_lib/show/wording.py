@@ -143,6 +143,8 @@ def ingested(report: IngestReport) -> str:
     parts = [ngettext("{n} document indexed", "{n} documents indexed", n).format(n=number(n))]
     if (n := report.unchanged) > 0:
         parts.append(ngettext("{n} unchanged", "{n} unchanged", n).format(n=number(n)))
+    if n := len(report.moved):
+        parts.append(ngettext("{n} moved", "{n} moved", n).format(n=number(n)))
     if n := len(report.deleted):
         parts.append(ngettext("{n} removed", "{n} removed", n).format(n=number(n)))
     return ", ".join([*parts, *([not_taken(n)] if (n := len(report.refused)) else [])])

@@ -9,6 +9,7 @@ import traitlets
 
 from qrag_lib.errors import QragError
 from qrag_lib.i18n import _
+from qrag_lib.rag.answerer import READ
 from qrag_lib.types import Answer, Hits
 from qrag_lib.workspace import Workspace
 
@@ -33,12 +34,12 @@ class Asking(traitlets.HasTraits):
         self._workspace = workspace
 
     def ask(self) -> None:
-        """Answer the question, or refuse."""
+        """Answer the question, or refuse; quotes are taken from as many passages as everywhere, at least."""
         if self.write:
             model = self._workspace.settings.model
             self._run(lambda: self._workspace.ask(self.question, self.k, llm=model, on_text=self._hear))
         else:
-            self._run(lambda: self._workspace.ask(self.question, self.k))
+            self._run(lambda: self._workspace.ask(self.question, max(self.k, READ)))
 
     @property
     def found_nothing(self) -> bool:

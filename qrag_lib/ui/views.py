@@ -30,10 +30,17 @@ def dashboard(path: str | None = None) -> widgets.Widget:
 
 def asking_view(state: Asking) -> widgets.Widget:
     """A question, how many passages to look at, two buttons, the result, and a button below one without an answer."""
-    question = widgets.Text(placeholder=_("Ask your documents"), layout=WIDE)
+    question = widgets.Text(placeholder=_("Ask your documents"), layout=widgets.Layout(width="auto"))
     ask = widgets.Button(description=_("Ask"), button_style="primary")
     search = widgets.Button(description=_("Search"))
-    k = widgets.BoundedIntText(value=state.k, min=1, max=50, description=_("passages"))
+    k = widgets.BoundedIntText(
+        value=state.k,
+        min=1,
+        max=50,
+        description=_("passages"),
+        style={"description_width": "initial"},
+        layout=widgets.Layout(width="10em", margin="2px 1em"),
+    )
     write = widgets.Checkbox(description=_("let the model write"), indent=False)
     result = widgets.HTML(layout=WIDE)
     onward = widgets.Button(description=_("See all that a search finds"), layout=widgets.Layout(width="auto"))
@@ -54,7 +61,8 @@ def asking_view(state: Asking) -> widgets.Widget:
 
     mirror(None)
     state.observe(mirror, ["result", "error", "busy", "draft"])
-    return widgets.VBox([question, widgets.HBox([ask, search, k, write]), result, onward], layout=WIDE)
+    row = widgets.HBox([ask, search, k, write], layout=widgets.Layout(flex_flow="row wrap", align_items="center"))
+    return widgets.VBox([question, row, result, onward], layout=WIDE)
 
 
 def holdings_view(state: Holdings) -> widgets.Widget:
