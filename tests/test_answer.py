@@ -13,7 +13,8 @@ SCHOOL = (
     "O prédio da escola de música tem três andares e um jardim. Em 1950 o jardim foi ampliado."
 )
 MILL = "The old mill grinds wheat and maize. It was built by Thomas Reed in 1874. A flood destroyed the dam in 1901."
-TEXTS = {"school": SCHOOL, "mill": MILL}
+CONTRACT = "O telefone é (84) 99876-5432. Ana Lima assina, CPF 123.456.789-09. O prazo é de dez dias."
+TEXTS = {"school": SCHOOL, "mill": MILL, "contract": CONTRACT}
 
 
 def hit(document: str, start: int = 0, end: int | None = None, score: float = 1.0, language: str = "pt") -> Hit:
@@ -129,3 +130,8 @@ def test_each_sentence_of_an_answer_is_a_whole_quote():
     said = answer("Quem construiu o moinho e o que a flood destroyed?", hit("mill", language="en"), language="en")
     assert [s.citations for s in said.sentences] == [(c.number,) for c in said.citations]
     assert [s.text for s in said.sentences] == [" ".join(c.quote.split()) for c in said.citations]
+
+
+def test_an_identifier_answers_however_it_is_typed():
+    for typed in ("12345678909", "123 456 789 09", "CPF 123.456.789-09"):
+        assert answer(typed, hit("contract")).sentences[0].text.startswith("Ana Lima")

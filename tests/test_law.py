@@ -1,4 +1,4 @@
-"""Provisions of Brazilian legal texts, and the questions that name them."""
+"""Provisions of legal texts, and how far each of them reaches."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from qrag_lib.language.law import provisions, reference_terms
+from qrag_lib.language.law import numbered_sections, provisions, stretches
 
 LAW = """TÍTULO I
 Das Disposições Gerais
@@ -72,47 +72,36 @@ def test_what_only_looks_like_a_provision_is_none(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("question", "last"),
-    [
-        ("O que diz o artigo 4 do código de obras?", "art:4"),
-        ("o que diz o art. 4º?", "art:4"),
-        ("e o artigo quarto?", "art:4"),
-        ("E o inciso II do art. 3º?", "art:3/inc:2"),
-        ("art. 3º, II", "art:3/inc:2"),
-        ("art 5 LXXVIII", "art:5/inc:78"),
-        ("inciso quarto do artigo 7o", "art:7/inc:4"),
-        ("parágrafo único do artigo 12", "art:12/par:u"),
-        ("artigo 12, parágrafo primeiro", "art:12/par:1"),
-        ("art. 37, § 6º", "art:37/par:6"),
-        ("§ 2º do art 7", "art:7/par:2"),
-        ("alínea b do inciso III do art. 150", "art:150/inc:3/ali:b"),
-        ("art. 150, III, b", "art:150/inc:3/ali:b"),
-        ("art. 5º, caput, inciso XI", "art:5/inc:11"),
-        ("artigo 146-A", "art:146-a"),
-        ("artigo 1.024 do código civil", "art:1024"),
-        ("capítulo III", "cap:3"),
-        ("cláusula terceira", "cla:3"),
-        ("cláusula 3ª", "cla:3"),
-    ],
+    "text", ["art. 5º, " * 20_000, "§ " * 50_000, " " * 200_000, "\n*" * 100_000, "xl" * 50_000, "1.1 " * 50_000]
 )
-def test_a_question_names_a_provision(question: str, last: str) -> None:
-    assert reference_terms(question)[-1] == last
-
-
-def test_several_articles_are_each_named() -> None:
-    assert reference_terms("arts. 5º, 6º e 7º da CF") == ["art:5", "art:6", "art:7"]
-
-
-@pytest.mark.parametrize(
-    "question", ["qual artigo fala de férias?", "o que é arte?", "o inciso II", "como vai o artigo?", "parte 4", ""]
-)
-def test_a_question_that_names_none(question: str) -> None:
-    assert reference_terms(question) == []
-
-
-@pytest.mark.parametrize("text", ["art. 5º, " * 20_000, "§ " * 50_000, " " * 200_000, "\n*" * 100_000, "xl" * 50_000])
 def test_long_texts_are_read_in_linear_time(text: str) -> None:
     begun = time.process_time()
     list(provisions(text))
-    reference_terms(text)
+    list(numbered_sections(text))
     assert time.process_time() - begun < 5
+
+
+def test_english_laws_have_articles_and_sections() -> None:
+    text = "CHAPTER II\nPrinciples\n\nArticle 5\nLawfulness\n\nThe data are kept.\n\nSection 7. The fee is due."
+    assert [each.term for each in provisions(text)] == ["cap:2", "art:5", "sec:7"]
+    assert not list(provisions("Section 4 presents the results of all that was tried. Article 5 of the law is cited."))
+
+
+def test_numbered_sections_and_clauses_are_known_by_their_number() -> None:
+    text = "# 4 Methods\n\n## 4.2 Samples\n\nTen were taken.\n\n4.2.1. O CONTRATADO paga.\n\n10 ovos\n\n2.5 mm de chuva"
+    assert [each.term for each in numbered_sections(text)] == ["sec:4", "sec:4.2", "sec:4.2.1"]
+    assert [each.term for each in numbered_sections("Ten were taken.", ["4 Methods", "4.2 Samples"])] == [
+        "sec:4",
+        "sec:4.2",
+    ]
+
+
+def stretch(text: str, term: str, *above: str) -> list[str]:
+    return [" ".join(text[start:end].split()) for start, end in stretches(text, above, term)]
+
+
+def test_a_provision_reaches_to_the_next_that_is_not_below_it() -> None:
+    assert stretch(LAW, "art:2/inc:2") == ["II – anotar no livro: a) a hora da saída; b) a carga."]
+    assert stretch(LAW, "art:1") == ["**Art. 1º** O porto abre às seis horas."]
+    assert stretch("fim do caput. II - outra.", "art:3", "Art. 3º") == ["fim do caput. II - outra."]
+    assert stretch("4.2 Casa\n\nAlta.\n\n4.2.1 Teto\n\n4.3 Rua", "sec:4.2") == ["4.2 Casa Alta. 4.2.1 Teto"]

@@ -1,12 +1,12 @@
-"""The structure of Brazilian legal texts: where each provision begins, and what a question refers to.
+"""The structure of legal texts, Brazilian ones first: where each provision begins and how far it reaches.
 
-livro, título, capítulo, seção, subseção > artigo or cláusula > parágrafo > inciso > alínea
+livro, título, capítulo, seção, subseção > artigo or cláusula > parágrafo > inciso > alínea; and numbered sections, 4.2
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -14,7 +14,7 @@ from qrag_lib.language.analysis import fold
 from qrag_lib.language.numerals import ORDINAL, ROMAN, number_of
 
 ARTICLE: Final = 5  # depth of an article; what is above it are divisions
-_DEPTHS = {
+DEPTHS: Final = {
     "liv": 0,
     "tit": 1,
     "cap": 2,
@@ -26,19 +26,22 @@ _DEPTHS = {
     "inc": 7,
     "ali": 8,
 }
-_DIVISIONS = {"livro": "liv", "titulo": "tit", "capitulo": "cap", "secao": "sec", "subsecao": "sub"}
-_DIVISION = "|".join(_DIVISIONS)
-_FIGURES = r"\d{1,3}(?:\.\d{3})*"
-_NUMBER = rf"(?:{_FIGURES}|{ORDINAL}|(?:{ROMAN})\b)"
-_SOLE = "unic[oa]"
+_PORTUGUESE = {"livro": "liv", "titulo": "tit", "capitulo": "cap", "secao": "sec", "subsecao": "sub"}
+_ENGLISH = {"title": "tit", "chapter": "cap", "section": "sec", "subsection": "sub"}
+DIVISIONS: Final = {**_PORTUGUESE, **_ENGLISH}
+FIGURES: Final = r"\d{1,3}(?:\.\d{3})*"
+_NUMBER = rf"(?:{FIGURES}|{ORDINAL}|(?:{ROMAN})\b)"
+SOLE: Final = "unic[oa]"
 
+_HEADING = r"(?=[*_]*(?:[.:–—-][*_]*[^\S\n]|[^\n.;]{0,80}$))"  # what follows the number of a heading, of a section
 # At the beginning of a line, whatever marks of Markdown stand before it; read in lower case, without accents
 _BEGINNING = re.compile(
-    rf"^(?:[^\S\n]|[>#*_])*(?:(?P<division>{_DIVISION})[^\S\n]+(?P<n0>{_NUMBER}|{_SOLE})\b"
-    rf"|art(?:igo)?\.?[^\S\n]*(?P<art>{_FIGURES})(?:o(?![a-z]))?(?P<la>-[a-z]\b)?"
+    rf"^(?:[^\S\n]|[>#*_])*(?:(?P<division>{'|'.join(_PORTUGUESE)})[^\S\n]+(?P<n0>{_NUMBER}|{SOLE})\b"
+    rf"|(?P<english>{'|'.join(_ENGLISH)}|article)[^\S\n]+(?P<n1>{FIGURES}|(?:{ROMAN})\b){_HEADING}"
+    rf"|art(?:igo)?\.?[^\S\n]*(?P<art>{FIGURES})(?:o(?![a-z]))?(?P<la>-[a-z]\b)?"
     rf"|clausula[^\S\n]+(?P<cla>{_NUMBER})a?\b"
-    rf"|§[^\S\n]*(?P<par>{_FIGURES})(?:o(?![a-z]))?(?P<lp>-[a-z]\b)?"
-    rf"|paragrafo[^\S\n]+(?P<pw>{_SOLE}|{ORDINAL})\b"
+    rf"|§[^\S\n]*(?P<par>{FIGURES})(?:o(?![a-z]))?(?P<lp>-[a-z]\b)?"
+    rf"|paragrafo[^\S\n]+(?P<pw>{SOLE}|{ORDINAL})\b"
     rf"|(?P<inc>{ROMAN})(?P<li>-[a-z]\b)?[*_]*[^\S\n]*[-–—)][^\S\n]"
     r"|(?P<ali>[a-z])\)[*_]*[^\S\n])",
     re.MULTILINE,
@@ -72,12 +75,12 @@ def provisions(text: str, above: Iterable[str] = ()) -> Iterator[Provision]:
 
 
 def _begun(text: str, open_: dict[int, str]) -> Iterator[Provision]:
-    plain = _plain(text)
+    plain = plain_letters(text)
     for match in _BEGINNING.finditer(plain):
         kind, number = _read(match)
         if not number or (kind != "ali" and not _CAPITAL.match(text, match.start())):
             continue
-        depth = _DEPTHS[kind]
+        depth = DEPTHS[kind]
         if depth > ARTICLE and ARTICLE not in open_:
             continue
         for deeper in [each for each in open_ if each >= depth]:
@@ -87,7 +90,7 @@ def _begun(text: str, open_: dict[int, str]) -> Iterator[Provision]:
         yield Provision(term, match.end() - len(match[0].lstrip()), depth)
 
 
-def _plain(text: str) -> str:
+def plain_letters(text: str) -> str:
     """In lower case and without accents, letter for letter."""
     lower = text.lower()
     if len(lower) != len(text):  # İ and its like
@@ -102,89 +105,67 @@ def _read(match: re.Match[str]) -> tuple[str, str]:
     """Kind and number of what begins there, "" for a number that is none."""
     group = match.groupdict()
     if group["division"]:
-        return _DIVISIONS[group["division"]], _numbered(group["n0"])
+        return DIVISIONS[group["division"]], numbered_as(group["n0"])
+    if group["english"]:
+        return DIVISIONS.get(group["english"], "art"), numbered_as(group["n1"])
     if group["art"]:
-        return "art", _numbered(group["art"], group["la"])
+        return "art", numbered_as(group["art"], group["la"])
     if group["cla"]:
-        return "cla", _numbered(group["cla"])
+        return "cla", numbered_as(group["cla"])
     if group["par"] or group["pw"]:
-        return "par", _numbered(group["par"] or group["pw"], group["lp"])
-    return ("inc", _numbered(group["inc"], group["li"])) if group["inc"] else ("ali", group["ali"])
+        return "par", numbered_as(group["par"] or group["pw"], group["lp"])
+    return ("inc", numbered_as(group["inc"], group["li"])) if group["inc"] else ("ali", group["ali"])
 
 
-def _numbered(written: str, letter: str | None = None) -> str:
-    number = "u" if re.fullmatch(_SOLE, written) else number_of(written)
+def numbered_as(written: str, letter: str | None = None) -> str:
+    """The number of a provision as its term has it, "" for what is no number.
+
+    >>> numbered_as("1.024"), numbered_as("unico"), numbered_as("v", "-a")
+    ('1024', 'u', '5-a')
+    """
+    number = "u" if re.fullmatch(SOLE, written) else number_of(written)
     return f"{number}{letter or ''}" if number else ""
 
 
-# -- what a question refers to -------------------------------------------------------------
+# -- numbered sections ---------------------------------------------------------------------
 
-_N = rf"(?:{_FIGURES}[oa]?(?![a-z\d])(?:-[a-z]\b)?|{ORDINAL}\b|{ROMAN}\b)"
-_REFERENCE = re.compile(
-    rf"\bart(?:igo)?s?\b\.? ?(?P<art>{_N}(?:(?:, ?| e | a | ao | ou ){_FIGURES}o?(?![a-z\d]))*)"
-    rf"|\bclausulas? (?P<cla>{_N}a?)"
-    rf"|(?:§§? ?|\bparagrafo |\bpar\. ?)(?P<par>{_SOLE}|{_N})"
-    rf"|\b(?:inciso|inc\.?) ?(?P<inc>{_N})"
-    rf"|\balinea [\"'“]?(?P<ali>[a-z])\b[\"'”]?"
-    rf"|\b(?P<division>{_DIVISION}) (?P<n0>{_N}|{_SOLE})"
-    rf"|(?<=[\do,] )(?P<bare_inc>{ROMAN})\b(?!-)|(?<=[ivxlc], )[\"'“]?(?P<bare_ali>[a-z])\b[\"'”]?"
+_NUMBERED = re.compile(
+    r"^(?:[^\S\n]|[>#*_])*(?P<number>\d{1,2}(?:\.\d{1,2}){1,4}|(?<=# )\d{1,2})\.?[^\S\n]+[*_]*(?=[^\W\d_])",
+    re.MULTILINE,
 )
-_LINK = re.compile(r",? ?(?:caput,? ?)?(?:d[oae]s? ?)?(?:caput ?)?(?:d[oae]s? ?)?")
-Mention = tuple[str, list[str]]
 
 
-def reference_terms(question: str) -> list[str]:
-    """The index terms of the provisions that a question names, each after the one that it is a part of.
+def numbered_sections(text: str, above: Iterable[str] = ()) -> Iterator[Provision]:
+    """Sections and clauses that are known by a number with points, and headings by a number alone.
 
-    >>> reference_terms("E o inciso II do art. 3º?"), reference_terms("art 5 LXXVIII"), reference_terms("artigos 4 e 6")
-    (['art:3', 'art:3/inc:2'], ['art:5', 'art:5/inc:78'], ['art:4', 'art:6'])
+    above: headings that the text stands under, which count too.
+
+    >>> [each.term for each in numbered_sections("4.2 Methods", ["4 What was done"])]
+    ['sec:4', 'sec:4.2']
     """
-    terms: list[str] = []
-    for chain in _chains(_plain(question)):
-        terms += [f"{kind}:{number}" for kind, numbers in chain if _DEPTHS[kind] < ARTICLE for number in numbers]
-        articles = [f"{kind}:{n}" for kind, numbers in chain if _DEPTHS[kind] == ARTICLE for n in numbers]
-        below = {kind: numbers[0] for kind, numbers in chain if _DEPTHS[kind] > ARTICLE}
-        terms += articles
-        if len(articles) == 1:
-            path = articles[0]
-            for kind in sorted(below, key=_DEPTHS.__getitem__):
-                terms.append(path := f"{path}/{kind}:{below[kind]}")
-    return list(dict.fromkeys(terms))
+    for heading in above:
+        for match in _NUMBERED.finditer(f"# {heading}"):
+            yield Provision(f"sec:{match['number']}", -1, DEPTHS["sec"])
+    for match in _NUMBERED.finditer(text):
+        start = match.end() - len(match[0].lstrip())
+        if _CAPITAL.match(text, match.end()):
+            yield Provision(f"sec:{match['number']}", start, DEPTHS["sec"])
 
 
-def _chains(plain: str) -> Iterator[list[Mention]]:
-    """Runs of mentions with nothing but "do", "da" or a comma between them."""
-    chain: list[Mention] = []
-    end = -1
-    for match in _REFERENCE.finditer(plain):
-        linked = bool(chain) and _LINK.fullmatch(plain, end, match.start()) is not None
-        if not linked:
-            if match["bare_inc"] or match["bare_ali"]:
-                continue
-            if chain:
-                yield chain
-            chain = []
-        if mention := _mention(match):
-            chain.append(mention)
-            end = match.end()
-    if chain:
-        yield chain
+def stretches(text: str, above: Sequence[str], term: str) -> list[tuple[int, int]]:
+    """Where the provision with this term stands in the text, which stands under the headings `above`."""
+    return [
+        *_reaches(list(provisions(text, above)), text, term),
+        *_reaches(list(numbered_sections(text, above)), text, term),
+    ]
 
 
-def _mention(match: re.Match[str]) -> Mention | None:
-    group = {name: value for name, value in match.groupdict().items() if value}
-    kind = next(iter(group))
-    if kind == "art":
-        numbers = [_referred(part) for part in re.split(r", ?| e | a | ao | ou ", group["art"])]
-        return "art", [number for number in numbers if number]
-    written = group["n0"] if kind == "division" else group[kind]
-    if kind == "division":
-        kind = _DIVISIONS[group["division"]]
-    kind = kind.removeprefix("bare_")
-    number = written if kind == "ali" else _referred(written)
-    return (kind, [number]) if number else None
+def _reaches(found: Sequence[Provision], text: str, term: str) -> Iterator[tuple[int, int]]:
+    for i, each in enumerate(found):
+        if each.term == term:
+            ends = (o.start for o in found[i + 1 :] if o.start >= 0 and not _is_below(o, each))
+            yield max(0, each.start), next(ends, len(text))
 
 
-def _referred(written: str) -> str:
-    number, dash, letter = written.partition("-") if re.search(r"\d", written) else (written, "", "")
-    return _numbered(number.rstrip("oa") if number[:1].isdigit() else number, dash + letter)
+def _is_below(one: Provision, other: Provision) -> bool:
+    return one.depth > other.depth or one.term.startswith(f"{other.term}.")

@@ -14,11 +14,11 @@ from qrag_lib.i18n import _, ngettext
 from qrag_lib.language import detect
 from qrag_lib.models.encoder import Embedder
 from qrag_lib.models.span_reader import SpanReader
-from qrag_lib.rag import judgement
+from qrag_lib.rag import judgement, named
 from qrag_lib.rag.asking import Question
 from qrag_lib.rag.confidence import THRESHOLD, confidence
 from qrag_lib.rag.evidence import GAP, Array, Candidate, candidates, features, score
-from qrag_lib.rag.spans import Found
+from qrag_lib.rag.spans import UNREAD, Found
 from qrag_lib.rag.spans import read as spans_of
 from qrag_lib.types import Answer, Chunk, Citation, Hit, Hits, Outcome, Sentence
 
@@ -54,6 +54,13 @@ class Evidence:
     def score_of(self, candidate: Candidate) -> float:
         """The candidate's score, log odds."""
         return float(self.scores[self.candidates.index(candidate)])
+
+    def followed_by(self, others: Sequence[Candidate]) -> Evidence:
+        """The same, with candidates that answer only when none of these does."""
+        far = np.full(len(others), self.scores.min(initial=0.0) - judgement.FAR)
+        unread = (Found(0.0, UNREAD, UNREAD),) * len(others) if self.spans else ()
+        scores = np.concatenate([self.scores, far])
+        return replace(self, candidates=(*self.candidates, *others), scores=scores, spans=self.spans + unread)
 
     @property
     def order(self) -> list[int]:
@@ -127,13 +134,32 @@ def weigh(
     embedding: Embedder | None,
     reader: SpanReader | None = None,
 ) -> Evidence:
-    """All sentences of the hits, scored."""
+    """All sentences of the hits, scored; those of a provision that the question names before all others."""
     found = candidates(hits.hits, texts, question.language) if question.stems else []
     if not found:
         return Evidence(question, (), np.zeros(0), 0.0)
+    asked = named.asked_of(question.text, hits.hits, found, texts)
+    if asked.itself:
+        return Evidence(question, tuple(found), asked.scores(len(found)), named.SURE)
     cosines = None if embedding is None or reader is not None else _cosines(question, found, embedding)
     rows = features(question, found, cosines)
-    scores = score(rows, semantic=cosines is not None)
+    inside = list(asked.inside or range(len(found)))
+    read = _read(question, hits, [found[i] for i in inside], rows[inside], texts, cosines is not None, reader)
+    sure = min(read.confidence, named.UNSURE) if asked.elsewhere else read.confidence
+    return replace(read, confidence=sure).followed_by([c for i, c in enumerate(found) if i not in inside])
+
+
+def _read(
+    question: Question,
+    hits: Hits,
+    found: Sequence[Candidate],
+    rows: Array,
+    texts: Callable[[str], str],
+    semantic: bool,
+    reader: SpanReader | None,
+) -> Evidence:
+    """The candidates, scored by their features, and by a reader where there is one."""
+    scores = score(rows, semantic=semantic)
     words = confidence(question, found, rows, scores)
     if reader is None:
         return Evidence(question, tuple(found), scores, words)

@@ -111,8 +111,8 @@ class Question(Reading):
 
     @cached_property
     def stems(self) -> tuple[str, ...]:
-        """Its distinct index terms, in order."""
-        return tuple(dict.fromkeys(t.stem for t in self.tokens if t.stem))
+        """Its distinct index terms, in order; those of identifiers last."""
+        return tuple(dict.fromkeys((*(t.stem for t in self.tokens if t.stem), *self.identifiers)))
 
     @cached_property
     def known(self) -> frozenset[str]:

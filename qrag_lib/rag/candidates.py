@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from qrag_lib.rag import lexical
 from qrag_lib.rag.catalog import Catalog, Index
 from qrag_lib.rag.lexical import Frequencies, QuestionTerms
+from qrag_lib.rag.named import named_by
 from qrag_lib.rag.stores.dense import DenseIndex
 from qrag_lib.types import Chunk, Filter, text_hash
 
@@ -44,6 +45,7 @@ class Query:
     """A question as both sides take it. vector None or no terms: that side is not asked.
 
     meant: for words that no passage holds, those one letter away that the lexical side has read in their place.
+    text: as it was typed; "" for a query that names no provision.
     """
 
     terms: QuestionTerms
@@ -51,6 +53,7 @@ class Query:
     filters: tuple[Filter, ...] = ()
     known: Frequencies = field(default_factory=lambda: Frequencies(0, 1.0, {}))
     meant: Mapping[str, str] = field(default_factory=dict)
+    text: str = ""
 
 
 @dataclass(frozen=True)
@@ -58,6 +61,7 @@ class Candidates:
     """The chunks that either side found, n of them, judged by both.
 
     rows: their numbers in the catalogue. cosine, bm25, share: (n,).
+    named: (n,), how far each is of a provision that the question names, from 0 to 1.
     dense_found, lexical_found: positions in `rows`, best first, of what each side brought.
     exhausted: there is no more to be found.
     """
@@ -69,6 +73,7 @@ class Candidates:
     share: Scores
     dense_found: tuple[int, ...]
     lexical_found: tuple[int, ...]
+    named: Scores
     exhausted: bool = True
 
     def __len__(self) -> int:
@@ -99,6 +104,7 @@ def gather(
         share,
         _ranked([place[row] for row, _score in near if row in place], cosine),
         _ranked([place[row] for row, _score in matched if row in place], bm25),
+        named_by(query.text, tuple(chunks.values())),
         len(near) < pool and len(matched) < pool,
     )
 

@@ -50,8 +50,9 @@ class Candidate(Reading):
 
     @cached_property
     def stems(self) -> tuple[str, ...]:
-        """Its index terms, in order; those of its columns' names come first."""
-        return tuple(t.stem for t in (*tokens(self.columns, self.language), *self.tokens) if t.stem)
+        """Its index terms, in order; those of its columns' names come first, those of identifiers last."""
+        own = (t.stem for t in (*tokens(self.columns, self.language), *self.tokens) if t.stem)
+        return (*own, *self.identifiers)
 
     @property
     def document_id(self) -> str:

@@ -20,7 +20,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qrag_lib.language import ANALYZER, ANALYZERS, STOP_WORDS, terms, words
-from qrag_lib.language.law import ARTICLE, Provision, provisions, reference_terms
+from qrag_lib.language.law import ARTICLE, Provision, numbered_sections, provisions
+from qrag_lib.language.references import reference_terms
 from qrag_lib.rag.catalog import Catalog, Index
 from qrag_lib.rag.catalog.chunks import terms_table
 from qrag_lib.types import Chunk
@@ -122,11 +123,12 @@ def finding_terms(question: QuestionTerms, known: Frequencies, budget: int = POS
 
 
 def chunk_terms(chunk: Chunk, analyzer: str = ANALYZER) -> list[str]:
-    """The terms of a chunk's headings and text, as its index keeps them; then those of its provisions of a law."""
+    """The terms of a chunk's headings and text, as its index keeps them; then those of its provisions."""
     found = terms(chunk.embedded_text, chunk.language, analyzer)
     if analyzer != ANALYZERS[0]:
         held = dict.fromkeys(provisions(chunk.text, chunk.headings))
         found += ["", *chain.from_iterable([each.term] * _weight(each) for each in held)]
+        found += dict.fromkeys(each.term for each in numbered_sections(chunk.text, chunk.headings))
     return found
 
 

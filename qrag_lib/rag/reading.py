@@ -8,6 +8,7 @@ from functools import cached_property, lru_cache
 from typing import NamedTuple
 
 from qrag_lib.language import terms
+from qrag_lib.language.identifiers import identifiers
 
 _TOKEN = re.compile(r"[^\W_]+(?:[.,:]\d+)*%?")
 _LONG_TOKEN = 64  # characters
@@ -53,6 +54,11 @@ class Reading:
     def words(self) -> tuple[str, ...]:
         """Its words in lower case, function words too."""
         return tuple(t.text.lower() for t in self.tokens)
+
+    @cached_property
+    def identifiers(self) -> tuple[str, ...]:
+        """The terms of its CPFs, telephones, laws and the like, which meet with and without their marks."""
+        return tuple(name for _start, _end, names in identifiers(self.text) for name in names)
 
 
 def longest_run(words: Sequence[str], source: Sequence[str]) -> int:

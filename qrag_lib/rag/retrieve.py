@@ -18,6 +18,7 @@ from qrag_lib.rag import fusion, lexical
 from qrag_lib.rag.candidates import POOL, Candidates, Query, Scores, Stopwatch, gather
 from qrag_lib.rag.catalog import Catalog, Index
 from qrag_lib.rag.conditions import check_keys, to_filters
+from qrag_lib.rag.named import weighed
 from qrag_lib.rag.stores.dense import DenseIndex
 from qrag_lib.rag.typos import meant_words, reworded
 from qrag_lib.types import Hit, Hits, text_hash
@@ -164,7 +165,7 @@ def make_query(catalog: Catalog, index: Index, question: str, language: str, vec
     if meant:
         terms = lexical.question_terms(reworded(question, meant), language, languages, index.config.analyzer)
         known = lexical.frequencies(catalog, index.id, terms.all)
-    return Query(terms, vector, (), known, meant)
+    return Query(terms, vector, (), known, meant, question)
 
 
 # -- candidates to a ranking ---------------------------------------------------------------
@@ -200,8 +201,8 @@ def fused(candidates: Candidates, mode: str, weight: float, blend: fusion.Blend 
     if mode == "dense":
         return candidates.cosine
     if mode == "lexical":
-        return candidates.share
-    return fusion.convex(blend.scaled(candidates.cosine), candidates.share, weight)
+        return weighed(candidates.share, candidates.named)
+    return weighed(fusion.convex(blend.scaled(candidates.cosine), candidates.share, weight), candidates.named)
 
 
 def collapsed(candidates: Candidates, scores: Scores) -> Ranking:
