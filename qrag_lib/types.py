@@ -30,6 +30,7 @@ REASONS = {
 }
 
 _ANALYZERS_BEFORE = ("snowball-1",)
+_PARSER, _PARSERS_BEFORE = "sentences-2", ("sentences-1",)
 
 SectionKind = Literal["page", "sheet", "slide", "heading", "record"]
 
@@ -402,7 +403,7 @@ class IndexConfig:
     chunk_overlap: int
     chunk_unit: Literal["tokens", "characters"] = "tokens"
     analyzer: str = "snowball-2"
-    parser: str = "sentences-1"
+    parser: str = _PARSER
     query_prefix: str = ""
     passage_prefix: str = ""
 
@@ -415,11 +416,17 @@ class IndexConfig:
     @property
     def outdated(self) -> bool:
         """True where an earlier version of the program made it; it answers as it did until `reindex`."""
-        return self.analyzer in _ANALYZERS_BEFORE
+        return self.analyzer in _ANALYZERS_BEFORE or self.parser in _PARSERS_BEFORE
+
+    @property
+    def cut_by_ours(self) -> bool:
+        """True where no parser of the user's has cut the chunks."""
+        return self.parser in (_PARSER, *_PARSERS_BEFORE)
 
     def with_ways_of(self, other: IndexConfig) -> IndexConfig:
         """The same settings, with what only the program's version decides taken from the other."""
-        return replace(self, analyzer=other.analyzer)
+        parser = other.parser if self.cut_by_ours and other.cut_by_ours else self.parser
+        return replace(self, analyzer=other.analyzer, parser=parser)
 
 
 Operator = Literal["==", "!=", ">", ">=", "<", "<=", "in", "nin", "contains"]

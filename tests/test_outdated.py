@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -66,3 +67,31 @@ def test_reindex_renews_it_without_embedding_anything(old: Workspace) -> None:
 
 def test_what_is_new_is_made_by_this_version() -> None:
     assert IndexConfig("", "", 1, 0).analyzer == ANALYZER and not IndexConfig("", "", 1, 0).outdated
+
+
+def test_an_index_that_was_cut_otherwise_is_of_before_and_is_not_cut_anew_by_an_ingest(
+    tmp_path: Path, tiny_model: Path
+) -> None:
+    settings = Settings(embedding_model=str(tiny_model), workspace=tmp_path / "w")
+    with Workspace.open(settings.workspace, settings=settings) as workspace:
+        workspace.ingest([RECORD])
+        made = workspace.catalog.indexes.active()
+        assert made
+        before = replace(made.config, parser="sentences-1")
+        with workspace.catalog.write():
+            workspace.catalog.indexes.activate(workspace.catalog.indexes.create(before).id)
+        assert workspace.ingest([RECORD, {"id": "outro", "text": "Outro aviso."}]).n_embedded == 1
+        assert workspace.catalog.indexes.active().config == before
+        assert "outdated" in {each.code for each in workspace.doctor().findings}
+        assert workspace.reindex().n_embedded == 0
+        assert workspace.catalog.indexes.active().config == made.config
+
+
+def test_a_parser_of_the_users_is_no_version_of_ours() -> None:
+    ours, theirs = (
+        IndexConfig("", "", 1, 0, parser="sentences-1"),
+        IndexConfig("", "", 1, 0, parser="SentenceSplitter-1"),
+    )
+    assert ours.outdated and ours.cut_by_ours and not theirs.outdated and not theirs.cut_by_ours
+    assert IndexConfig("", "", 1, 0).with_ways_of(ours).parser == "sentences-1"
+    assert IndexConfig("", "", 1, 0).with_ways_of(theirs).parser == IndexConfig("", "", 1, 0).parser

@@ -89,7 +89,7 @@ class Indexer:
         if active is None:
             with self._catalog.write():
                 return self._catalog.indexes.create(self._wanted())
-        if self._parser is None and active.config.parser != _parser_name(None):
+        if self._parser is None and not active.config.cut_by_ours:
             raise SettingsError(
                 _("the index was cut by {parser}").format(parser=active.config.parser),
                 hint=_("open the workspace with that parser, or run qrag reindex to cut it by ours"),
