@@ -5,7 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from qrag_lib.rag import fusion
+from qrag_lib.rag import fusion, retrieve
+from qrag_lib.rag.candidates import Candidates
+from qrag_lib.types import Chunk
 
 
 def test_the_weight_goes_from_lexical_to_dense():
@@ -82,3 +84,12 @@ def test_a_question_in_another_language_than_the_texts_is_decided_by_meaning(ble
 def test_e5_is_trusted_with_portuguese_and_minilm_is_not():
     assert fusion.E5_PT_EN.prior["pt"] >= fusion.E5_PT_EN.prior["en"]
     assert fusion.MINILM.prior["pt"] < fusion.MINILM.prior["en"]
+
+
+def test_texts_in_another_language_than_the_question_get_something_back():
+    chunks = tuple(Chunk(name, "d", "d", 0, "t", 0, 1, language=name) for name in ("pt", "en", "und"))
+    near, none = np.full(3, 0.8), np.zeros(3)
+    found = Candidates((1, 2, 3), chunks, near, none, none, (0, 1, 2), ())
+    scores = retrieve.fused(found, "hybrid", 0.5, fusion.E5_PT_EN, "pt")
+    assert scores - scores[0] == pytest.approx([0, fusion.E5_PT_EN.foreign, 0])
+    assert set(retrieve.fused(found, "hybrid", 0.5, fusion.MINILM, "pt")) == {0.4}

@@ -54,6 +54,7 @@ class Query:
     known: Frequencies = field(default_factory=lambda: Frequencies(0, 1.0, {}))
     meant: Mapping[str, str] = field(default_factory=dict)
     text: str = ""
+    language: str = "und"
 
 
 @dataclass(frozen=True)

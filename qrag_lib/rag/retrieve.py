@@ -84,7 +84,7 @@ def search(
         index = catalog.indexes.get(index.id) or index
         with watch("lexical"):
             query = make_query(catalog, index, question, language, vector, mode)
-        query = replace(query, filters=conditions)
+        query = replace(query, filters=conditions, language=language)
         ranking = rank(catalog, dense, index, query, mode, weight, k * (RERANKED if rerank else 1), watch)
     hits = to_hits(ranking)
     if rerank is not None:
@@ -187,14 +187,19 @@ def rank(
     while True:
         candidates = gather(catalog, dense, index, query, pool, watch)
         with watch("fusion"):
-            ranking = collapsed(candidates, fused(candidates, mode, weight, blend))
+            ranking = collapsed(candidates, fused(candidates, mode, weight, blend, query.language))
         if len(ranking.order) >= wanted or candidates.exhausted:
             return ranking
         pool *= 4
 
 
-def fused(candidates: Candidates, mode: str, weight: float, blend: fusion.Blend = fusion.MINILM) -> Scores:
-    """One score (n,) a candidate; minus infinity for what the mode's own side did not find."""
+def fused(
+    candidates: Candidates, mode: str, weight: float, blend: fusion.Blend = fusion.MINILM, language: str = "und"
+) -> Scores:
+    """One score (n,) a candidate; minus infinity for what the mode's own side did not find.
+
+    language: the question's.
+    """
     if mode == "rrf":
         scores = fusion.rrf([candidates.dense_found, candidates.lexical_found])
         return np.array([scores.get(i, -np.inf) for i in range(len(candidates))])
@@ -202,7 +207,9 @@ def fused(candidates: Candidates, mode: str, weight: float, blend: fusion.Blend 
         return candidates.cosine
     if mode == "lexical":
         return weighed(candidates.share, candidates.named)
-    return weighed(fusion.convex(blend.scaled(candidates.cosine), candidates.share, weight), candidates.named)
+    foreign = np.array([fusion.is_foreign(chunk.language, language) for chunk in candidates.chunks], bool)
+    both = fusion.convex(blend.scaled(candidates.cosine), candidates.share, weight) + blend.foreign * foreign
+    return weighed(both, candidates.named)
 
 
 def collapsed(candidates: Candidates, scores: Scores) -> Ranking:
