@@ -89,7 +89,7 @@ def test_e5_is_trusted_with_portuguese_and_minilm_is_not():
 def test_texts_in_another_language_than_the_question_get_something_back():
     chunks = tuple(Chunk(name, "d", "d", 0, "t", 0, 1, language=name) for name in ("pt", "en", "und"))
     near, none = np.full(3, 0.8), np.zeros(3)
-    found = Candidates((1, 2, 3), chunks, near, none, none, (0, 1, 2), ())
+    found = Candidates((1, 2, 3), chunks, near, none, none, (0, 1, 2), (), none)
     scores = retrieve.fused(found, "hybrid", 0.5, fusion.E5_PT_EN, "pt")
     assert scores - scores[0] == pytest.approx([0, fusion.E5_PT_EN.foreign, 0])
     assert set(retrieve.fused(found, "hybrid", 0.5, fusion.MINILM, "pt")) == {0.4}
