@@ -18,6 +18,7 @@ from qrag_lib import errors
 from qrag_lib.cli import main
 from qrag_lib.cli.arguments import condition, parse
 from qrag_lib.cli.exits import MEANING, Exit, exit_of
+from qrag_lib.cli.interrupts import is_interrupt
 from qrag_lib.cli.verbs import VERBS
 from qrag_lib.types import Filter
 
@@ -414,5 +415,35 @@ def test_ctrl_c_ends_calmly(tmp_path: Path) -> None:
     time.sleep(0.5)
     process.send_signal(signal.SIGINT)
     _out, err = process.communicate(timeout=60)
-    assert process.returncode in (Exit.INTERRUPTED, -signal.SIGINT)  # a shell says 130 of both
+    assert process.returncode == Exit.INTERRUPTED
     assert "Interrupted. What was finished is kept" in err and "Traceback" not in err
+
+
+def test_ctrl_c_while_a_question_loads_its_model_ends_at_once(place: Path, tmp_path: Path) -> None:
+    arguments = [sys.executable, "-m", "qrag_lib", "ask", "How high is the dam?", "-w", str(place / "ws")]
+    alone = {**os.environ, "QRAG_WORKER": "never"}
+    process = subprocess.Popen(arguments, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=alone)
+    assert process.stderr
+    said = process.stderr.readline()
+    process.send_signal(signal.SIGINT)
+    begun = time.monotonic()
+    out, err = process.communicate(timeout=60)
+    assert said.startswith("Loading the embedding model")
+    assert (process.returncode, out, time.monotonic() - begun < 5) == (Exit.INTERRUPTED, "", True)
+    assert err.split("\n", 1)[1] == "Interrupted. What was finished is kept; the same command goes on from there.\n"
+
+
+def test_ctrl_c_within_an_exec_is_no_death_by_a_signal() -> None:
+    code = "from qrag_lib.cli import command, main; command.run = lambda _: exec('raise KeyboardInterrupt'); main()"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    assert done.returncode == Exit.INTERRUPTED and done.stderr.count("\n") == 2 and "Traceback" not in done.stderr
+
+
+def test_what_a_library_makes_of_ctrl_c_is_ctrl_c() -> None:
+    try:
+        try:
+            raise KeyboardInterrupt
+        except KeyboardInterrupt as pressed:
+            raise RuntimeError("Error calling __set_name__") from pressed
+    except RuntimeError as error:
+        assert is_interrupt(error) and not is_interrupt(ValueError("no"))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import sqlite3
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,7 +14,7 @@ import numpy as np
 import pytest
 
 from qrag_lib.rag.doctor import Diagnosis
-from qrag_lib.settings import Settings
+from qrag_lib.settings import Settings, use_language
 from qrag_lib.workspace import Workspace
 
 
@@ -138,12 +139,22 @@ def test_files_that_changed_are_the_users_own(template: Path, tmp_path: Path) ->
     made = Settings(workspace=tmp_path / "w", embedding_model=str(template / "model"))
     with Workspace.open(tmp_path / "w", settings=made) as workspace:
         os.utime(tmp_path / "docs" / "000.txt", (1, 1))
+        time.sleep(0.05)  # what was written just now has no stamp yet
         workspace.ingest(tmp_path / "docs")
         (tmp_path / "docs" / "000.txt").write_text("outro texto, e mais longo")
         (tmp_path / "docs" / "001.txt").unlink()
         found = workspace.doctor()
+        (tmp_path / "docs" / "002.txt").unlink()
+        more = workspace.doctor().findings[0].message
+        use_language("pt_BR")
+        try:
+            portuguese = workspace.doctor().findings[0].message
+        finally:
+            use_language("en")
     assert found.healthy
-    assert "1 files are gone" in found.findings[0].message
+    assert found.findings[0].message == "1 file is gone, 1 has changed since it was read"
+    assert more == "2 files are gone, 1 has changed since it was read"
+    assert portuguese == "2 arquivos sumiram, 1 mudou desde que foi lido"
 
 
 def test_a_lost_vector_is_the_only_thing_embedded_again(template: Path, tmp_path: Path) -> None:

@@ -100,6 +100,22 @@ def test_papermill_runs_it(path: Path, workspace: Path, tmp_path: Path) -> None:
     assert not any(output.get("name") == "stderr" for cell in ran for output in cell.outputs), "a cell warns"
 
 
+@pytest.mark.filterwarnings("default")
+def test_a_papermill_run_over_an_empty_folder_fails_and_says_why(tmp_path: Path) -> None:
+    import papermill
+    from papermill.exceptions import PapermillExecutionError
+
+    (tmp_path / "empty").mkdir()
+    given = {"workspace_folder": str(tmp_path / "w"), "samples_folder": str(tmp_path / "empty"), "n_packages": 1}
+    out = tmp_path / "out.ipynb"
+    with pytest.raises(PapermillExecutionError) as failed:
+        papermill.execute_notebook(str(NOTEBOOKS[0]), str(out), given, kernel_name="python3", progress_bar=False)
+    assert failed.value.ename.endswith("NothingRead")
+    assert failed.value.evalue == f"there is nothing to read in {tmp_path / 'empty'}"
+    assert failed.value.traceback[-1].startswith("→ look at the path; qrag validate FOLDER")
+    assert "NothingRead" in out.read_text("utf-8")
+
+
 @pytest.mark.parametrize("path", RUN[:1] + RUN[2:], ids=lambda path: path.stem)
 @pytest.mark.filterwarnings("default")
 def test_nbval_runs_it(path: Path, workspace: Path, tmp_path: Path) -> None:

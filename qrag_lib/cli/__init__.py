@@ -2,52 +2,30 @@
 
 ::
 
+    command      a command from its words to its exit code
     arguments    what may be written on the command line
     parser       how it is taken apart, and mistakes in it told
     exits        what the exit codes mean
+    interrupts   Ctrl-C, at whatever moment it comes
     verbs        a function a verb: opens the workspace, calls its method, returns the value
     printing     the value on standard output, errors and progress on standard error
 """
 
 from __future__ import annotations
 
-import sys
-from argparse import Namespace
 from collections.abc import Sequence
-
-from qrag_lib.cli import printing
-from qrag_lib.cli.arguments import language_of, parse
-from qrag_lib.cli.exits import Exit, exit_of
-from qrag_lib.errors import QragError
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command; the exit code, as listed by `qrag --help`."""
-    from qrag_lib.settings import quiet, use_language
+    """Run one command; the exit code, as listed by `qrag --help`.
 
-    quiet()
-    printing.speak_utf8()
-    written = list(sys.argv[1:] if arguments is None else arguments)
-    if language := language_of(written):
-        use_language(language)
-    try:
-        return _run(parse(written))
-    except BrokenPipeError:
-        return printing.reader_left()
+    arguments: those of the program itself where None; Ctrl-C then ends the program at once.
+    """
+    try:  # everything else is imported inside, so that Ctrl-C is heard from the first moment on
+        from qrag_lib.cli.command import run
 
-
-def _run(options: Namespace) -> int:
-    from qrag_lib.cli.verbs import VERBS
-
-    try:
-        value = VERBS[options.verb](options)
-    except QragError as error:
-        return printing.failed(error, options)
+        return run(arguments)
     except KeyboardInterrupt:
-        return printing.interrupted()
-    except BrokenPipeError:
-        raise
-    except Exception as error:
-        return printing.broke(error, options)
-    printing.result(value, options)
-    return int(exit_of(value)) if value is not None else Exit.DONE
+        from qrag_lib.cli.interrupts import interrupted
+
+        return interrupted(ends=arguments is None)

@@ -1,13 +1,17 @@
-"""Ctrl-C at a bad moment: torch swallows it while it is being imported, or ends the process with a dump."""
+"""Ctrl-C, at whatever moment it comes: torch swallows it while it is being imported, Python may end by a signal."""
 
 from __future__ import annotations
 
+import atexit
+import os
 import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
+from qrag_lib.cli.exits import Exit
+from qrag_lib.i18n import _
 from qrag_lib.progress import Progress
 
 
@@ -41,6 +45,30 @@ def heard(tell: Progress) -> Iterator[Progress]:
     finally:
         if ours:
             signal.signal(signal.SIGINT, before)
+
+
+def is_interrupt(error: BaseException | None) -> bool:
+    """Whether an error was made of Ctrl-C, as by Python 3.11 in `__set_name__`, by numpy while it is imported."""
+    while error is not None and not isinstance(error, KeyboardInterrupt):
+        error = error.__cause__ or error.__context__
+    return error is not None
+
+
+def interrupted(*, ends: bool) -> int:
+    """A calm line after Ctrl-C, and the exit code. ends: the process, with that code.
+
+    Python (3.11) remembers a KeyboardInterrupt that passed through an `exec` of text, as dataclasses are made,
+    and ends by SIGINT although it was caught; a thread that still works would be waited for.
+    """
+    if ends:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+    sys.stderr.write("\n" + _("Interrupted. What was finished is kept; the same command goes on from there.") + "\n")
+    if ends:
+        atexit._run_exitfuncs()
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(Exit.INTERRUPTED)
+    return Exit.INTERRUPTED
 
 
 def _importing(name: str) -> bool:

@@ -49,12 +49,6 @@ def remark(text: str) -> None:
     sys.stderr.flush()
 
 
-def interrupted() -> int:
-    """A calm line after Ctrl-C."""
-    sys.stderr.write("\n" + _("Interrupted. What was finished is kept; the same command goes on from there.") + "\n")
-    return Exit.INTERRUPTED
-
-
 def reader_left() -> int:
     """Nothing: the other end of the pipe is closed, and Python must not complain about it at exit."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -155,9 +155,9 @@ def _chroma_problem(catalog: Catalog, root: Path, index: Index) -> str:
     finally:
         folder.close()
     if expected or wrong:
-        return _("Chroma lacks {lacking} vectors and holds {wrong} that are others").format(
-            lacking=len(expected), wrong=wrong
-        )
+        lacking = ngettext("Chroma lacks {n} vector", "Chroma lacks {n} vectors", len(expected)).format(n=len(expected))
+        others = ngettext("{n} that it holds is another", "{n} that it holds are others", wrong).format(n=wrong)
+        return f"{lacking}, {others}"
     return ""
 
 
@@ -239,9 +239,9 @@ def _files(catalog: Catalog) -> Iterator[Finding]:
             except OSError:
                 gone += 1
     if gone or changed:
-        message = _("{gone} files are gone and {changed} have changed since they were read").format(
-            gone=gone, changed=changed
-        )
+        went = ngettext("{n} file is gone", "{n} files are gone", gone).format(n=gone)
+        other = ngettext("{n} has changed since it was read", "{n} have changed since they were read", changed)
+        message = f"{went}, {other.format(n=changed)}"
         hint = _("qrag ingest FOLDER brings the workspace in step with a folder; qrag forget NAME removes a document")
         yield Finding("files", message, hint)
     yield from (Finding("files", each.message, each.hint) for each in left)

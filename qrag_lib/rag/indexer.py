@@ -54,7 +54,8 @@ class Indexer:
         run = self._run(index, tell)
         report = run.run(source, reader, delete_missing=delete_missing)
         self._fit(index.id, run)
-        return replace(report, seconds=dict(run.seconds), notes=notes + report.notes)
+        told = notes if report.added or report.changed else ()
+        return replace(report, seconds=dict(run.seconds), notes=told + report.notes)
 
     def rebuild(self, tell: Progress) -> IngestReport:
         """Build the index of the settings from the stored text, let it answer, and keep the one before it."""
