@@ -11,6 +11,7 @@ from examples import Posed, across, from_documents, from_passages, lines, maker,
 
 from qrag_lib.models.embedding import open_embedding
 
+FRESH = 1827  # lines of questions.jsonl before those that the last run asked more often
 PASSAGES = ("qa-train/squad2-pt", "qa/squad1-pt-sample", "qa/xquad-en", "qa-train/clapnq-en")
 
 
@@ -22,6 +23,10 @@ def main(data: Path, cache: Path) -> None:
     sets["across"] = across(data / "qa/xquad-en", data / "qa-train/squad2-pt", embedding)
     (cache / "qa.pkl").write_bytes(pickle.dumps(sets))
     written = {f"written-{language}": from_written(data, language, embedding) for language in ("pt", "en")}
+    fresh = {each["text"] for each in lines(Path(__file__).parent / "questions.jsonl")[FRESH:]}
+    written |= {
+        name.replace("written", "fresh"): [p for p in posed if _text(p) in fresh] for name, posed in written.items()
+    }
     (cache / "written.pkl").write_bytes(pickle.dumps(written))
     natural = lines(data / "natural-train/questions.jsonl")
     paths = [data / name for name in sorted({each["document"] for each in natural})]
@@ -45,6 +50,10 @@ def from_written(data: Path, language: str, embedding: Any) -> list[Posed]:
         wrong = [*([] if right else [own]), *(record for record in near if record is not own)]
         posed.append(Posed(right, tuple(make(record, ()) for record in wrong), f"written-{language}"))
     return posed
+
+
+def _text(posed: Posed) -> str:
+    return (posed.right or posed.wrong)[0].question
 
 
 def _passage(data: Path, query: dict[str, Any]) -> dict[str, Any]:

@@ -178,7 +178,7 @@ def main() -> None:
     parser.add_argument("--start", type=Path)
     parser.add_argument("--save", default="reader.pt")
     options = parser.parse_args()
-    rng = random.Random(SEED)
+    rng = random.Random(options.plan.get("seed", SEED))
     posed: dict[str, list[Posed]] = {}
     for path in sorted(options.cache.glob("*.pkl")):
         posed |= pickle.loads(path.read_bytes())

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import torch
 
 FILE: Final = Path(__file__).parent / "weights" / "reader.safetensors"
-SHA256: Final = "792e4806ba23f9c0c71db895f05f89381297e350befa5ecba95d94d7cff5bd07"
+SHA256: Final = "c39c4158975534ac995806b548f4fb6c8996e2b8d80e0d2526d37a2b6f0f3ba7"
 _SCALES: Final = ".scales"
 
 

@@ -12,6 +12,7 @@ import numpy as np
 from qrag_lib.errors import QragError
 from qrag_lib.i18n import _, ngettext
 from qrag_lib.language import detect
+from qrag_lib.language.cutting import is_row
 from qrag_lib.models.encoder import Embedder
 from qrag_lib.models.span_reader import SpanReader
 from qrag_lib.rag import judgement, named
@@ -207,8 +208,10 @@ def choose(evidence: Evidence, n: int) -> list[int]:
 
 
 def _touch(evidence: Evidence, i: int, j: int) -> bool:
-    """Whether the candidates are neighbours in one text."""
+    """Whether the candidates are neighbours in one text; a row of a table stands by itself."""
     one, other = evidence.candidates[i], evidence.candidates[j]
+    if is_row(one.text) or is_row(other.text):
+        return False
     return _leads_to(one, other) or _leads_to(other, one)
 
 

@@ -17,10 +17,10 @@ from qrag_lib.rag.spans import Found, columns
 from qrag_lib.rag.statements import Statement
 
 FEATURES: Final = ("answers", "begins", "ends", "words", "search")
-WEIGHTS: Final[dict[str, float]] = {"answers": 1.25, "begins": 0.36, "ends": 0.57, "words": 0.20, "search": 0.23}
+WEIGHTS: Final[dict[str, float]] = {"answers": 0.78, "begins": 0.12, "ends": 0.51, "words": 0.33, "search": 0.40}
 SIGNS: Final = ("answers", "begins", "margin", "absent")
-SURE: Final[dict[str, float]] = {"answers": 0.75, "begins": 0.23, "margin": 0.59, "absent": -0.6}  # the last by hand
-CONSTANT: Final = -2.78
+SURE: Final[dict[str, float]] = {"answers": 0.45, "begins": 0.36, "margin": 0.52, "absent": -0.6}  # the last by hand
+CONSTANT: Final = -2.4
 THRESHOLD: Final = 0.35
 FAR: Final = 8.0  # log odds from which a difference says no more
 
