@@ -19,6 +19,7 @@ from qrag_lib.rag import judgement, named
 from qrag_lib.rag.asking import Question
 from qrag_lib.rag.confidence import THRESHOLD, confidence
 from qrag_lib.rag.evidence import GAP, Array, Candidate, candidates, features, score
+from qrag_lib.rag.mismatch import is_of_another
 from qrag_lib.rag.spans import UNREAD, Found
 from qrag_lib.rag.spans import read as spans_of
 from qrag_lib.types import Answer, Chunk, Citation, Hit, Hits, Outcome, Sentence
@@ -146,7 +147,8 @@ def weigh(
     rows = features(question, found, cosines)
     inside = list(asked.inside or range(len(found)))
     read = _read(question, hits, [found[i] for i in inside], rows[inside], texts, cosines is not None, reader)
-    sure = min(read.confidence, named.UNSURE) if asked.elsewhere else read.confidence
+    doubted = asked.elsewhere or is_of_another(question, read.candidates[read.order[0]])
+    sure = min(read.confidence, named.UNSURE) if doubted else read.confidence
     return replace(read, confidence=sure).followed_by([c for i, c in enumerate(found) if i not in inside])
 
 

@@ -1,0 +1,49 @@
+"""A sentence about another year, number or thing than the question is never given as sure."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from qrag_lib.settings import Settings
+from qrag_lib.workspace import Workspace
+
+ALMANAC = """# Anuário do mel
+
+Em 2017 as abelhas deram 300 quilos de mel. Em 2018 foram colhidos 420 quilos.
+
+O apiário tinha 60 caixas em 2017 e 75 caixas em 2019. O preço do pote do mel silvestre era de R$ 22,00 em 2019.
+
+A colheita da própolis vai de maio a julho.
+"""
+
+
+@pytest.fixture(scope="module")
+def workspace(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
+    folder: Path = tmp_path_factory.mktemp("mel")
+    (folder / "anuario.md").write_text(ALMANAC, encoding="utf-8")
+    opened = Workspace.open(folder / "w", settings=Settings(workspace=folder / "w", embedding_model="minilm"))
+    opened.ingest(folder / "anuario.md")
+    return opened
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        "Quantas caixas o apiário tinha em 2018?",  # the year stands in another sentence
+        "Quantas caixas o apiário tinha em 2015?",  # nowhere
+        "Qual era o preço do pote da própolis em 2019?",  # another thing
+    ],
+)
+def test_another_year_or_thing_is_unsure(workspace: Workspace, question: str) -> None:
+    assert workspace.ask(question).outcome != "sure"
+
+
+@pytest.mark.parametrize(
+    ("question", "words"),
+    [("Quantas caixas o apiário tinha em 2019?", "75 caixas"), ("Qual era o preço do pote do mel silvestre?", "22,00")],
+)
+def test_the_same_of_its_own_year_and_thing_is_sure(workspace: Workspace, question: str, words: str) -> None:
+    answer = workspace.ask(question)
+    assert answer.outcome == "sure" and words in answer.text
