@@ -58,10 +58,14 @@ def keep(results: Sequence[Result], folder: Path = FOLDER) -> Path:
     with (folder / "results.csv").open("w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, [field.name for field in fields(Result)], lineterminator="\n")
         writer.writeheader()
-        writer.writerows(asdict(row) for row in rows)
+        writer.writerows({**asdict(row), "value": _shortest(row.value)} for row in rows)
     report = folder / "REPORT.md"
     report.write_text(_report(rows), encoding="utf-8")
     return report
+
+
+def _shortest(value: float) -> float:
+    return int(value) if float(value).is_integer() else value
 
 
 def _read(path: Path) -> list[Result]:

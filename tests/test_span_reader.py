@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,9 +16,12 @@ from qrag_lib.models import span_weights
 from qrag_lib.models.embedding import open_embedding
 from qrag_lib.models.span_reader import E5Reader, Passage, Reading, open_reader
 from qrag_lib.models.span_weights import FILE, pack, read_weights
+from qrag_lib.rag.evidence import candidates
 from qrag_lib.rag.readers import reader_of
-from qrag_lib.rag.spans import UNREAD, best_span, look_up
+from qrag_lib.rag.spans import ANSWERED, FIRST, UNREAD, best_span, look_up
+from qrag_lib.rag.spans import read as read_spans
 from qrag_lib.settings import Settings
+from qrag_lib.types import Chunk, Hit
 
 LIBRARY = Passage("Biblioteca", "Cada leitor pode levar cinco livros por quinze dias. A multa é de dois reais por dia.")
 RAIN = Passage("", "Amanhã chove no litoral, e as praias ficam vazias. O mar sobe um metro.")
@@ -75,6 +80,23 @@ def test_a_sentence_is_looked_up_by_its_characters() -> None:
     assert (found.answers, found.answer) == (1.5, (104, 108))
     assert found.begins == pytest.approx(np.log(0.8), abs=1e-3)
     assert look_up(reading, 20, 30).begins == UNREAD and look_up(reading, 20, 30).answer is None
+
+
+@pytest.mark.parametrize(("odds", "n_read"), [(ANSWERED + 1, FIRST), (ANSWERED - 1, FIRST + 2)])
+def test_the_rest_is_read_only_where_none_of_the_first_answers(odds: float, n_read: int) -> None:
+    asked: list[Passage] = []
+
+    class Counting:
+        def read(self, _question: str, passages: Sequence[Passage]) -> list[Reading]:
+            asked.extend(passages)
+            none = np.zeros(0, np.float32)
+            return [Reading(odds, none.reshape(0, 2).astype(np.int32), none, none) for _each in passages]
+
+    hits = [Hit(Chunk(f"d#{n}", "d", "d", n, "Uma frase.", 0, 10), 1.0) for n in range(FIRST + 2)]
+    found = candidates(hits, lambda _document: "Uma frase.", "pt")
+    spread = [replace(found[0], hit=hit, rank=rank) for rank, hit in enumerate(hits)]
+    spans = read_spans("O quê?", hits, spread, lambda _document: "Uma frase.", Counting())
+    assert len(asked) == n_read and len(spans) == len(hits)
 
 
 def test_weights_lose_little_in_eight_bits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

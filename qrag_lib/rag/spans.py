@@ -14,6 +14,8 @@ from qrag_lib.rag.evidence import Array, Candidate
 from qrag_lib.types import Hit
 
 PASSAGES: Final = 8  # hits that are read
+FIRST: Final = 4  # hits that are read before the others; the others are left out where one of these answers
+ANSWERED: Final = 2.0  # log odds from which a passage does
 UNREAD: Final = -12.0  # log probability of what was not read
 LONGEST_ANSWER: Final = 40  # tokens
 
@@ -46,9 +48,11 @@ def read(
     """For each candidate what the reader finds in it; each is looked for in the passage of its best hit."""
     ranks = sorted({candidate.rank for candidate in found if candidate.rank < PASSAGES})
     stretches = {rank: _stretch(hits[rank], [c for c in found if c.rank == rank], texts) for rank in ranks}
-    readings = reader.read(question, [stretches[rank].passage for rank in ranks])
-    by_rank = dict(zip(ranks, readings, strict=True))
-    least = min((reading.answers for reading in readings), default=0.0)
+    by_rank: dict[int, Reading] = {}
+    for some in (ranks[:FIRST], ranks[FIRST:]):
+        if all(reading.answers < ANSWERED for reading in by_rank.values()):
+            by_rank |= zip(some, reader.read(question, [stretches[rank].passage for rank in some]), strict=True)
+    least = min((reading.answers for reading in by_rank.values()), default=0.0)
     return [
         look_up(by_rank[c.rank], c.start - stretches[c.rank].start, c.end - stretches[c.rank].start, c.start)
         if c.rank in by_rank
