@@ -32,6 +32,7 @@ JOINED: Final = 2.0  # how far below the best (log odds) a neighbour of it may s
 ALIKE: Final = 0.5  # share of common terms from which a sentence says nothing new
 OPENED: Final = 3  # passages that are shown where nothing is sure
 NEAR: Final = 0.01  # confidence below which even the nearest passages are no answer
+FAINT: Final = 0.03  # the same, of passages that have none of the question's words
 CONTEXT: Final = 300  # characters on both sides of a passage that is opened, for whoever reads it
 AROUND: Final = 600  # characters of the passage shown around a quote
 
@@ -98,7 +99,7 @@ def ask(
     outcome: Outcome = "sure"
     if not sentences:
         citations = open_passages(evidence, hits.hits, texts)
-        outcome = "unsure" if citations and evidence.confidence >= NEAR else "nothing"
+        outcome = "unsure" if citations and evidence.confidence >= _least(evidence) else "nothing"
     seconds = {**hits.seconds, "answer": time.perf_counter() - started}
     return Answer(
         question=asked,
@@ -110,6 +111,12 @@ def ask(
         note=_written_by() if sentences else _refusal(evidence, outcome),
         seconds=seconds,
     )
+
+
+def _least(evidence: Evidence) -> float:
+    """The confidence from which passages are near."""
+    asked = evidence.question.known
+    return FAINT if all(asked.isdisjoint(each.stems) for each in evidence.candidates) else NEAR
 
 
 def clean_question(question: str) -> str:
