@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from qrag_lib.rag.asking import Question
+from qrag_lib.rag.evidence import Candidate
+from qrag_lib.rag.mismatch import is_of_another
 from qrag_lib.settings import Settings
+from qrag_lib.types import Chunk, Hit
 from qrag_lib.workspace import Workspace
 
 ALMANAC = """# Anuário do mel
@@ -47,3 +52,10 @@ def test_another_year_or_thing_is_unsure(workspace: Workspace, question: str) ->
 def test_the_same_of_its_own_year_and_thing_is_sure(workspace: Workspace, question: str, words: str) -> None:
     answer = workspace.ask(question)
     assert answer.outcome == "sure" and words in answer.text
+
+
+def test_a_year_may_stand_in_the_name_of_a_column() -> None:
+    chunk = Chunk("t#0", "t", "contas.csv", 0, "mel: 300", 0, 8, language="pt")
+    asked = Question("Quanto mel em 2017?", "pt")
+    row = Candidate(Hit(chunk, 1.0), 0, 0, 0, 8, "mel: 300", "pt", columns="2017")
+    assert not is_of_another(asked, row) and is_of_another(asked, replace(row, columns=""))

@@ -18,13 +18,16 @@ def placed(answer: Answer, load: Callable[[str], Document]) -> Answer:
 
     load: gives a document by its id.
     """
-    return replace(answer, citations=tuple(_placed(each, load(each.document_id)) for each in answer.citations))
+    documents = {name: load(name) for name in {each.document_id for each in answer.citations}}
+    tables = {name: Tables(document.text) for name, document in documents.items()}  # a long table is read once
+    citations = (_placed(each, documents[each.document_id], tables[each.document_id]) for each in answer.citations)
+    return replace(answer, citations=tuple(citations))
 
 
-def _placed(citation: Citation, document: Document) -> Citation:
+def _placed(citation: Citation, document: Document, tables: Tables) -> Citation:
     """The citation with the page and headings of its quote, and with its passage cutting no row of a table."""
     start, end = citation.passage_start, citation.passage_start + len(citation.passage)
-    rows = list(Tables(document.text).rows(start, end))
+    rows = list(tables.rows(start, end))
     here, *others = places(outline_of(document), [citation.start, *(row.start for row in rows)])
     if rows:
         start, end = min(start, rows[0].start), max(end, rows[-1].end)

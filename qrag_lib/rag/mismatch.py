@@ -21,11 +21,11 @@ def is_of_another(question: Question, candidate: Candidate) -> bool:
     """Whether the sentence speaks of another year, number or thing than the question.
 
     A year must be the sentence's own where it names any; that and other numbers must stand in its passage, its
-    headings or its document's name. A thing: "o preço da lagosta" is not "o preço da cavala".
+    headings, the names of its columns or its document's name. A thing: "o preço da lagosta" is not "o preço da cavala".
     """
     chunk = candidate.hit.chunk
     said = Statement(candidate.text, candidate.language).numbers
-    above = Statement(" ".join((chunk.document_name, *chunk.headings)), candidate.language).numbers
+    above = Statement(" ".join((chunk.document_name, *chunk.headings, candidate.columns)), candidate.language).numbers
     passage = Statement(chunk.text, candidate.language).numbers
     asked = {number for token in question.tokens if (number := value(token.text.rstrip("%")))[0].isdigit()}
     if not all(_holds(said | above | passage, number) for number in asked):
@@ -56,8 +56,8 @@ def has_other_filler(question: Question, candidate: Candidate | Statement) -> bo
 
 def _pairs(reading: Reading) -> Iterator[tuple[str, str]]:
     """Index terms of "a of b": (a, b)."""
-    for (_at, one), (_next, other) in pairwise(_contents(reading.tokens)):
-        between = reading.tokens[_at + 1 : _next]
+    for (first, one), (second, other) in pairwise(_contents(reading.tokens)):
+        between = reading.tokens[first + 1 : second]
         if between and between[0].text.lower() in _OF:
             yield one.stem, other.stem
 
