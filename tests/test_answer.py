@@ -13,8 +13,9 @@ SCHOOL = (
     "O prédio da escola de música tem três andares e um jardim. Em 1950 o jardim foi ampliado."
 )
 MILL = "The old mill grinds wheat and maize. It was built by Thomas Reed in 1874. A flood destroyed the dam in 1901."
+FARM, INN = "A farm sells hay.", "An inn has wheat soup."
 CONTRACT = "O telefone é (84) 99876-5432. Ana Lima assina, CPF 123.456.789-09. O prazo é de dez dias."
-TEXTS = {"school": SCHOOL, "mill": MILL, "contract": CONTRACT}
+TEXTS = {"school": SCHOOL, "mill": MILL, "contract": CONTRACT, "farm": FARM, "inn": INN}
 
 
 def hit(document: str, start: int = 0, end: int | None = None, score: float = 1.0, language: str = "pt") -> Hit:
@@ -90,6 +91,16 @@ def test_a_refusal_cites_what_comes_nearest():
         TEXTS[each.document_id][each.start : each.end] for each in said.citations
     ]
     assert said.citations
+
+
+def test_the_likeliest_passage_and_the_three_best_of_the_search_are_opened():
+    found = [hit(name) for name in ("farm", "inn", "contract", "school", "mill")]
+    said = answer("Who built the old mill?", *found, language="en", threshold=1.0)
+    assert [each.document_id for each in said.citations] == ["mill", "farm", "inn", "contract"]
+    assert [each.number for each in said.citations] == [1, 2, 3, 4]
+    found = [hit(name) for name in ("farm", "mill", "contract", "school")]
+    said = answer("Who built the old mill?", *found, language="en", threshold=1.0)
+    assert [each.document_id for each in said.citations] == ["mill", "farm", "contract"]
 
 
 def test_what_the_documents_do_not_hold_is_refused_and_the_reason_said():

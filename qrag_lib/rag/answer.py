@@ -30,7 +30,7 @@ READ: Final = 120  # word pieces of a sentence that the embedder reads
 MARGIN: Final = 1.5  # how far below the best (log odds) a supporting sentence may score
 JOINED: Final = 2.0  # how far below the best (log odds) a neighbour of it may score and be quoted with it
 ALIKE: Final = 0.5  # share of common terms from which a sentence says nothing new
-OPENED: Final = 3  # passages that are shown where nothing is sure
+OPENED: Final = 3  # passages of the search that are shown where nothing is sure
 NEAR: Final = 0.015  # confidence below which even the nearest passages are no answer
 FAINT: Final = 0.03  # the same, of passages that have none of the question's words
 CONTEXT: Final = 300  # characters on both sides of a passage that is opened, for whoever reads it
@@ -292,15 +292,15 @@ def open_passages(evidence: Evidence, hits: Sequence[Hit], texts: Callable[[str]
     likeliest: dict[str, Candidate] = {}
     for i in evidence.order:
         likeliest.setdefault(evidence.candidates[i].hit.chunk.id, evidence.candidates[i])
-    first = next(iter(likeliest), "")
+    read = [hit for hit in hits if hit.chunk.id in likeliest]
+    first = [hit for hit in read if hit.chunk.id == next(iter(likeliest))]
     opened: list[Citation] = []
-    for hit in sorted(hits, key=lambda hit: hit.chunk.id != first):
-        best = likeliest.get(hit.chunk.id)
-        if best is not None and len(opened) < OPENED:
-            score = evidence.confidence * float(np.exp(evidence.score_of(best) - evidence.scores.max()))
-            citation = cite([best], len(opened) + 1, score, texts)
-            if citation is not None:
-                opened.append(_widened(citation, hit.chunk, texts(citation.document_id), evidence.answer_in(best)))
+    for hit in [*first, *(hit for hit in read[:OPENED] if hit not in first)]:
+        best = likeliest[hit.chunk.id]
+        score = evidence.confidence * float(np.exp(evidence.score_of(best) - evidence.scores.max()))
+        citation = cite([best], len(opened) + 1, score, texts)
+        if citation is not None:
+            opened.append(_widened(citation, hit.chunk, texts(citation.document_id), evidence.answer_in(best)))
     return tuple(opened)
 
 
