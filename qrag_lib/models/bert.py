@@ -41,9 +41,7 @@ class Bert:
     def __call__(self, input_ids: Tensor, attention_mask: Tensor, token_type_ids: Tensor | None = None) -> States:
         """States (n, t, d) from ids, mask (1 where there is a piece) and types (n, t); no types are all 0."""
         states = self._embedded(input_ids, torch.zeros_like(input_ids) if token_type_ids is None else token_type_ids)
-        mask = None if attention_mask.all() else attention_mask[:, None, None, :].bool()  # without one it is quicker
-        if mask is not None:
-            mask = mask.expand(-1, 1, input_ids.shape[1], -1)  # (n, 1, t, t)
+        mask = None if attention_mask.all() else _additive(attention_mask, states)  # without one it is quicker
         for n in range(self.shape.layers):
             layer = f"{LAYER}.{n}"
             states = self._attended(f"{layer}.attention", states, mask)
@@ -76,3 +74,10 @@ class Bert:
     def _normed(self, at: str, states: Tensor) -> Tensor:
         weight, bias = self.tensors[f"{at}.weight"], self.tensors[f"{at}.bias"]
         return layer_norm(states, weight.shape, weight, bias, self.shape.epsilon)
+
+
+def _additive(mask: Tensor, states: Tensor) -> Tensor:
+    """The mask (n, t) as what is added to every layer's attention (n, 1, t, t): made once, not by each layer."""
+    n_texts, n_pieces = mask.shape
+    added = states.new_zeros(n_texts, 1, 1, n_pieces).masked_fill(mask[:, None, None, :] == 0, float("-inf"))
+    return added.expand(-1, 1, n_pieces, -1)
