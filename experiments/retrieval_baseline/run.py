@@ -239,6 +239,7 @@ def _answer_heads() -> list[str]:
     return [
         "set",
         "embedder",
+        "questions",
         *quoted,
         "refusal precision",
         "refusal recall",
