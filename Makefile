@@ -43,7 +43,7 @@ lock: .venv/.ready ## write requirements.lock from what is installed
 
 clean: ## remove what was built; the environment and your workspaces stay
 	rm -rf build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
-	find qrag_lib tests experiments notebooks -name __pycache__ -prune -exec rm -rf {} +
+	find local_models qrag_lib tests experiments notebooks -name __pycache__ -prune -exec rm -rf {} +
 
 .venv/.ready: requirements.lock pyproject.toml
 	@test -n "$(FOUND)" || { echo "Python 3.11 or newer is needed, and none was found." >&2; \

@@ -87,7 +87,7 @@ def ingest_with_ours(folder: str, workspace: str) -> dict[str, Any]:
 
 def embed_alone(workspace: str) -> dict[str, Any]:
     """Seconds of embedding the very texts of the workspace's chunks, and nothing else."""
-    from qrag_lib.models.embedding import open_embedding
+    from local_models.embedding.sentence_embedding import open_embedding
     from qrag_lib.rag.catalog import Catalog
 
     catalog = Catalog(Path(workspace) / "catalog.db", read_only=True)

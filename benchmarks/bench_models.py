@@ -129,7 +129,7 @@ class Bench:
 
     def _int8(self) -> Path:
         """The int8 store of the checkpoint, made once."""
-        from qrag_lib.models.int8_store import quantize
+        from local_models.int8.int8_store import quantize
 
         out = self.folder.with_name(self.folder.name + "-int8")
         return out if (out / "config.json").exists() else quantize(self.folder, out)

@@ -14,7 +14,7 @@ from tempfile import TemporaryDirectory
 from benchmarks.machine import ROOT
 from benchmarks.processes import BenchmarkFailed, Peak
 from benchmarks.report import Result
-from qrag_lib.models.worker.registry import stop_workers
+from local_models.clients.registry import stop_workers
 
 RUNS, QUICK_RUNS = 7, 2
 QUESTION = "Quem assina os diplomas?"

@@ -232,7 +232,7 @@ def _pickle(plain: Path, target: Path) -> None:
     import torch
     from safetensors import safe_open
 
-    from qrag_lib.models.record import add_to_record, sha256
+    from local_models.checkpoint.checksum_record import add_to_record, sha256
 
     part = target.with_suffix(".part")
     with safe_open(plain, "pt") as shard:

@@ -18,7 +18,7 @@ from benchmarks.disks import read_bytes
 from benchmarks.processes import MARK
 
 if TYPE_CHECKING:
-    from qrag_lib.models.generation import Engine, Generation, Sampling
+    from local_models.engines.generation import Engine, Generation, Sampling
 
 BANDWIDTH_S = 6.0  # about what a token takes: disks of virtual machines are faster for a moment
 
@@ -52,7 +52,7 @@ class Clock:
 
 def streamed(folder: str, prompt: str, n_new: int, drafts: int) -> dict[str, Any]:
     """Our plan, loader and engine, as a worker has them. drafts: 0 switches them off."""
-    from qrag_lib.models.worker.process import settle
+    from local_models.worker.process import settle
 
     settle(None)
     clock = Clock()
@@ -67,8 +67,8 @@ def streamed(folder: str, prompt: str, n_new: int, drafts: int) -> dict[str, Any
 
 def opened(folder: Path, computed: Path, drafts: int) -> tuple[Engine, dict[str, Any]]:
     """The engine and its plan; nothing is kept of a prompt, so that each run computes all of its own."""
-    from qrag_lib.models.worker.hosted import build
-    from qrag_lib.models.worker.opening import arguments_of
+    from local_models.clients.open_worker import arguments_of
+    from local_models.worker.hosted_model import build
     from qrag_lib.settings import Settings
 
     settings = Settings(offload_folder=computed, prefix_cache_mib=0)
@@ -77,7 +77,7 @@ def opened(folder: Path, computed: Path, drafts: int) -> tuple[Engine, dict[str,
 
 
 def _written(engine: Engine, prompt: str, n_new: int, clock: Clock) -> tuple[list[str], Generation]:
-    from qrag_lib.models.generation import Sampling
+    from local_models.engines.generation import Sampling
 
     def pieces() -> Generator[str, None, None]:
         nonlocal generation
@@ -94,8 +94,8 @@ def _written(engine: Engine, prompt: str, n_new: int, clock: Clock) -> tuple[lis
 
 def asked(folder: str, question: str, n_new: int, workspace: str) -> dict[str, Any]:
     """A question to a workspace, answered by the model in a worker: what `qrag ask --model` does, in n_new tokens."""
+    from local_models.engines.open_llm import open_engine  # as `qrag ask` does, without LlamaIndex around it
     from qrag_lib import Workspace
-    from qrag_lib.models.open_llm import open_engine  # as `qrag ask` does, without LlamaIndex around it
 
     clock = Clock()
     with Workspace.open(workspace) as opened_workspace:
@@ -194,7 +194,7 @@ class _Told:
 
 def bandwidth_of(folder: Path) -> float:
     """Bytes per second that our reader gets from the weights, with nothing computed."""
-    from qrag_lib.models.offload.stream import measure_bandwidth
+    from local_models.streaming.weight_stream import measure_bandwidth
 
     return measure_bandwidth(folder, BANDWIDTH_S)
 

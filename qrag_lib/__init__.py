@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any
 from qrag_lib.settings import quiet
 
 if TYPE_CHECKING:
+    from local_models.engines.open_llm import open_llm
     from qrag_lib.errors import QragError
     from qrag_lib.magics import load_ipython_extension, unload_ipython_extension
-    from qrag_lib.models.open_llm import open_llm
     from qrag_lib.settings import Settings, load_settings
     from qrag_lib.types import (
         Answer,
@@ -62,13 +62,13 @@ __all__ = [
 ]
 
 _HOMES = {
-    "QragError": "errors",
-    "Settings": "settings",
-    "Workspace": "workspace",
-    "load_ipython_extension": "magics",
-    "load_settings": "settings",
-    "open_llm": "models.open_llm",
-    "unload_ipython_extension": "magics",
+    "QragError": "qrag_lib.errors",
+    "Settings": "qrag_lib.settings",
+    "Workspace": "qrag_lib.workspace",
+    "load_ipython_extension": "qrag_lib.magics",
+    "load_settings": "qrag_lib.settings",
+    "open_llm": "local_models.engines.open_llm",
+    "unload_ipython_extension": "qrag_lib.magics",
 }
 
 quiet()
@@ -79,7 +79,7 @@ def __getattr__(name: str) -> Any:
 
     if name not in __all__:
         raise AttributeError(f"module 'qrag_lib' has no attribute {name!r}; it has {', '.join(__all__)}")
-    value = getattr(import_module(f"qrag_lib.{_HOMES.get(name, 'types')}"), name)
+    value = getattr(import_module(_HOMES.get(name, "qrag_lib.types")), name)
     globals()[name] = value
     return value
 

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from local_models.planning.memory import MACHINE
 from qrag_lib import show
 from qrag_lib.i18n import _
-from qrag_lib.models.memory import MACHINE
 from qrag_lib.rag.catalog import Catalog
 from qrag_lib.rag.lock import holder
 from qrag_lib.rag.stores.dense import DenseIndex
@@ -103,9 +103,9 @@ def status(folder: Path, catalog: Catalog, dense: DenseIndex, settings: Settings
     import shutil
     from dataclasses import asdict
 
-    from qrag_lib.models.memory import available_memory
-    from qrag_lib.models.plan import allowed
-    from qrag_lib.models.worker.registry import running
+    from local_models.clients.registry import running
+    from local_models.planning.memory import available_memory
+    from local_models.planning.plan import allowed
     from qrag_lib.rag.catalog.documents import StoredDocument
 
     index = catalog.indexes.active()
@@ -138,7 +138,7 @@ def status(folder: Path, catalog: Catalog, dense: DenseIndex, settings: Settings
 
 def _models(settings: Settings) -> Iterator[tuple[str, int]]:
     """(name, bytes of its files) of each language model on the disk; the embedding model is not one."""
-    from qrag_lib.models.choose import installed, name_of
+    from local_models.engines.model_choice import installed, name_of
 
     for path in installed(settings):
         with suppress(OSError):

@@ -33,8 +33,8 @@ if TYPE_CHECKING:
     from llama_index.core.llms import LLM
     from llama_index.core.node_parser import NodeParser
 
-    from qrag_lib.models.generation import Engine
-    from qrag_lib.models.load_plan import LoadPlan
+    from local_models.engines.generation import Engine
+    from local_models.planning.load_plan import LoadPlan
     from qrag_lib.overview import Overview
     from qrag_lib.rag.answerer import Answerer
     from qrag_lib.rag.doctor import Diagnosis
@@ -357,7 +357,7 @@ class Workspace:
         context: tokens of prompt and answer. measure: read the disk for two seconds to know its speed.
         Raises NotFound where there is no such model on this disk.
         """
-        from qrag_lib.models.choose import plan_address
+        from local_models.engines.model_choice import plan_address
 
         return plan_address(address, self.settings, context=context, measure=measure)
 

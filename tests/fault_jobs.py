@@ -29,10 +29,10 @@ def load(model: str) -> None:
 
 
 def loaded(model: str) -> Any:
-    from qrag_lib.models import embedding
+    from local_models.embedding import sentence_embedding
 
     if model not in _EMBEDDINGS:
-        opened = embedding.open_embedding(model)
+        opened = sentence_embedding.open_embedding(model)
         opened._transformer = replace(opened.loaded, network=_Counted(opened.loaded.network))
         _EMBEDDINGS[model] = opened
     return _EMBEDDINGS[model]

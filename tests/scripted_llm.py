@@ -9,7 +9,7 @@ from llama_index.core.bridge.pydantic import Field
 from llama_index.core.llms import CompletionResponse, CompletionResponseGen, CustomLLM, LLMMetadata
 from llama_index.core.llms.callbacks import llm_completion_callback
 
-from qrag_lib.models.generation import Generation, Message, Sampling
+from local_models.engines.generation import Generation, Message, Sampling
 
 
 class ScriptedLLM(CustomLLM):

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 import torch
 
-from qrag_lib.models.bert import Bert
-from qrag_lib.models.bert_folder import read_bert, read_tokenizer
-from qrag_lib.models.checkpoint import find_model
+from local_models.checkpoint.model_folder import find_model
+from local_models.embedding.bert import Bert
+from local_models.embedding.bert_folder import read_bert, read_tokenizer
 
 CPU = torch.device("cpu")
 TEXTS = [
@@ -108,7 +108,7 @@ def test_a_checkpoint_with_a_head_is_read(copied: Path) -> None:
 def test_another_encoder_goes_through_transformers(copied: Path) -> None:
     from transformers import DistilBertConfig, DistilBertModel
 
-    from qrag_lib.models.embedding import open_embedding
+    from local_models.embedding.sentence_embedding import open_embedding
 
     vocabulary = json.loads((copied / "config.json").read_text("utf-8"))["vocab_size"]
     config = DistilBertConfig(vocab_size=vocabulary, dim=32, n_layers=1, n_heads=2, hidden_dim=64)

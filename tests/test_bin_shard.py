@@ -16,8 +16,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tiny_llm import assert_in_place, bytes_at
 
+from local_models.checkpoint.weights import open_weights
 from qrag_lib.errors import ModelDamaged, ModelError, ModelRefused
-from qrag_lib.models.weights import open_weights
 
 
 def saved(folder: Path, value: Any, **options: Any) -> Path:

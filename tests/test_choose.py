@@ -12,9 +12,9 @@ from shape_7b import KV_TOKEN_BYTES, make_7b
 from test_gguf_header import NAME, gguf
 from tiny_llm import make_tiny_llm
 
+from local_models.engines.model_choice import choose_address, installed, plan_address
+from local_models.planning.memory import Memory
 from qrag_lib.errors import ModelError, NotFound
-from qrag_lib.models.choose import choose_address, installed, plan_address
-from qrag_lib.models.memory import Memory
 from qrag_lib.settings import Settings
 
 MIB, GIB = 2**20, 2**30

@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from local_models.embedding.sentence_embedding import SentenceEmbedding, open_embedding
 from qrag_lib.errors import SettingsError
-from qrag_lib.models.embedding import SentenceEmbedding, open_embedding
 from qrag_lib.rag.chunking import chunk, chunk_many
 from qrag_lib.rag.outline import fit_headings, shorten
 from qrag_lib.types import Chunk, Document, IndexConfig, Section

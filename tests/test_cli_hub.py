@@ -13,10 +13,10 @@ from hub_models import MODEL, gguf, in_shards, safetensors, torch_zip
 from hub_server import HubServer, hub_server
 from tiny_llm import make_tiny_llm
 
+from local_models.hub.cache_layout import find
+from local_models.kv_cache.prefix import PART
 from qrag_lib.cli import main
 from qrag_lib.cli.exits import Exit
-from qrag_lib.models.hub.layout import find
-from qrag_lib.models.offload.prefix import PART
 from qrag_lib.settings import Settings
 
 A = "model-00001-of-00001.safetensors"

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from shape_7b import WEIGHTS_BYTES, make_7b
 
-from qrag_lib.models.memory import available_memory
+from local_models.planning.memory import available_memory
 from qrag_lib.settings import Settings
 from qrag_lib.workspace import Workspace
 

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+from local_models.embedding import e5_file
+from local_models.embedding.e5_file import check_e5, find_e5, read_e5
+from local_models.embedding.sentence_embedding import SentenceEmbedding, open_embedding
 from qrag_lib.errors import ModelDamaged, ModelError
-from qrag_lib.models import e5_file
-from qrag_lib.models.e5_file import check_e5, find_e5, read_e5
-from qrag_lib.models.embedding import SentenceEmbedding, open_embedding
 
 TEXTS = [
     "A licença-paternidade é de cinco dias.",

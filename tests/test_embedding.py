@@ -14,10 +14,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from local_models.checkpoint.model_folder import MINILM_SHA256, find_model
+from local_models.embedding.sentence_embedding import SentenceEmbedding, open_embedding
+from local_models.planning.precision import has_fast_bf16
 from qrag_lib.errors import ModelError
-from qrag_lib.models.checkpoint import MINILM_SHA256, find_model
-from qrag_lib.models.embedding import SentenceEmbedding, open_embedding
-from qrag_lib.models.precision import has_fast_bf16
 
 TEXTS = [
     "A lei foi criada em 1996.",
@@ -139,7 +139,7 @@ def test_threads_get_the_same_vectors(minilm: SentenceEmbedding) -> None:
 
 
 def test_a_llama_index_embedding_has_the_same_vectors(minilm: SentenceEmbedding) -> None:
-    from qrag_lib.models.llama_embedding import TransformerEmbedding
+    from local_models.embedding.llama_embedding import TransformerEmbedding
 
     theirs, row = TransformerEmbedding(), minilm.encode(["a lei"])[0].tolist()
     assert theirs.get_text_embedding("a lei") == theirs.get_query_embedding("a lei") == row

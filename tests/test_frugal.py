@@ -17,11 +17,11 @@ from tiny_llm import make_tiny_llm
 from worker_kernel import inside, person, said
 
 from benchmarks.cgroups import NoCgroup, Ran, run_limited
+from local_models.clients import rendezvous
+from local_models.clients.registry import stop_workers
+from local_models.worker.hosted_embedder import open_hosted_embedding
 from qrag_lib.cli import main
 from qrag_lib.cli.exits import Exit
-from qrag_lib.models.worker import place
-from qrag_lib.models.worker.embedder import open_hosted_embedding
-from qrag_lib.models.worker.registry import stop_workers
 from qrag_lib.rag.generated import generate
 from qrag_lib.rag.writers import Writers
 from qrag_lib.settings import Settings
@@ -83,7 +83,7 @@ def of(root: Path, code: str) -> str:
 
 def test_an_idle_worker_gives_way_where_memory_is_short(group: Path, tmp_path: Path) -> None:
     code = """
-        from qrag_lib.models.worker.registry import running
+        from local_models.clients.registry import running
         first, second = opened(name="first"), opened(name="second")
         print(len(running(Path(ROOT))))
         print(first.count_tokens("it is started again"), len(running(Path(ROOT))))
@@ -94,7 +94,7 @@ def test_an_idle_worker_gives_way_where_memory_is_short(group: Path, tmp_path: P
 
 def test_a_worker_that_writes_is_left_alone(group: Path, tmp_path: Path) -> None:
     code = """
-        from qrag_lib.models.worker.registry import running
+        from local_models.clients.registry import running
         text = opened(pause_s=0.05).generate("a b", Sampling(max_new_tokens=100_000))
         next(text)
         opened(name="second")
@@ -117,7 +117,7 @@ def lost(tiny_model: Path, tmp_path: Path) -> Iterator[tuple[Any, Callable[[], N
 
     yield open_hosted_embedding(str(folder), tmp_path), lose
     stop_workers(tmp_path)
-    shutil.rmtree(place.private_folder(tmp_path), ignore_errors=True)
+    shutil.rmtree(rendezvous.private_folder(tmp_path), ignore_errors=True)
 
 
 def test_where_the_embedder_cannot_come_back_words_alone_are_compared_and_that_is_said(

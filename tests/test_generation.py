@@ -11,10 +11,10 @@ import torch
 from tiny_engine import GREEDY, PROMPT, load_whole, make_engine, pieces_of, written
 from tiny_llm import make_tiny_llm
 
+from local_models.decoding.decode import Tally, prefill
+from local_models.engines.generation import Engine, Message, Sampling
+from local_models.kv_cache.kv import DiskCache, kv_shape
 from qrag_lib.errors import GenerationFailed, ModelTooLarge, ModelUnavailable
-from qrag_lib.models.generation import Engine, Message, Sampling
-from qrag_lib.models.offload.decode import Tally, prefill
-from qrag_lib.models.offload.kv import DiskCache, kv_shape
 
 LONG = Sampling(120)
 
@@ -64,7 +64,7 @@ def test_tokens_are_those_of_transformers_own_generate(kind: Any, tmp_path: Path
 
 
 def test_a_streamed_model_writes_what_the_same_model_in_memory_writes(folder: Path) -> None:
-    from qrag_lib.models.offload.load import load_streamed
+    from local_models.streaming.load_streamed import load_streamed
 
     streamed = written(make_engine(folder, load_streamed(folder)))
     assert streamed.text == written(make_engine(folder, load_whole(folder, "bfloat16"))).text
@@ -285,7 +285,7 @@ def test_each_text_of_a_batch_ends_by_itself(engine: Any) -> None:
 
 
 def test_a_batch_reads_the_weights_once_for_all(folder: Path) -> None:
-    from qrag_lib.models.offload.load import load_streamed
+    from local_models.streaming.load_streamed import load_streamed
 
     engine = make_engine(folder, load_streamed(folder, ring_bytes=2**16, block_bytes=2**14), draft_tokens=0)
     one = engine.generate_batch(["x"], Sampling(6))[0].details["bytes_read"]

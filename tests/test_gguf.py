@@ -17,6 +17,12 @@ from gguf_file import NEEDS_LLAMA_CPP, write_tiny_gguf
 from stub_llama_simple import make_program
 from stub_openai import WORDS
 
+from local_models.engines.generation import Engine, Message, Sampling
+from local_models.engines.open_llm import open_llm
+from local_models.llama_cpp.gguf_vocabulary import read_gguf_vocabulary
+from local_models.llama_cpp.llama_program import find_program
+from local_models.llama_cpp.llama_server import LlamaServerEngine
+from local_models.llama_cpp.llama_simple import LlamaSimpleEngine
 from qrag_lib.errors import (
     GenerationFailed,
     ModelDamaged,
@@ -26,12 +32,6 @@ from qrag_lib.errors import (
     ModelUnavailable,
     SettingsError,
 )
-from qrag_lib.models.generation import Engine, Message, Sampling
-from qrag_lib.models.gguf_vocabulary import read_gguf_vocabulary
-from qrag_lib.models.llama_program import find_program
-from qrag_lib.models.llama_server import LlamaServerEngine
-from qrag_lib.models.llama_simple import LlamaSimpleEngine
-from qrag_lib.models.open_llm import open_llm
 from qrag_lib.settings import Settings
 
 TESTS = Path(__file__).parent
@@ -195,8 +195,8 @@ def test_a_server_that_cannot_load_says_why(served: Callable[..., LlamaServerEng
 
 def test_a_server_ends_when_the_kernel_that_started_it_is_killed(program: Path, model: Path) -> None:
     script = (
-        "import sys; from pathlib import Path; from qrag_lib.models.generation import Sampling\n"
-        "from qrag_lib.models.llama_server import LlamaServerEngine\n"
+        "import sys; from pathlib import Path; from local_models.engines.generation import Sampling\n"
+        "from local_models.llama_cpp.llama_server import LlamaServerEngine\n"
         "engine = LlamaServerEngine(Path(sys.argv[1]), Path(sys.argv[2]), load_s=30)\n"
         "print(''.join(engine.generate('Red?', Sampling())), flush=True); sys.stdin.read()"
     )
@@ -216,7 +216,7 @@ def test_a_server_ends_when_the_kernel_that_started_it_is_killed(program: Path, 
 
 @with_package
 def test_the_files_own_template_is_used(tmp_path: Path) -> None:
-    from qrag_lib.models.gguf import GgufEngine
+    from local_models.llama_cpp.gguf import GgufEngine
 
     engine = GgufEngine(
         write_tiny_gguf(tmp_path / "own.gguf", chat_template="[{{ messages[0].content }}]{{ eos_token }}")
@@ -227,7 +227,7 @@ def test_the_files_own_template_is_used(tmp_path: Path) -> None:
 
 @with_package
 def test_a_hostile_template_of_a_file_is_refused(tmp_path: Path) -> None:
-    from qrag_lib.models.gguf import GgufEngine
+    from local_models.llama_cpp.gguf import GgufEngine
 
     hostile = "{{ ''.__class__.__mro__[1].__subclasses__() }}"
     engine = GgufEngine(write_tiny_gguf(tmp_path / "hostile.gguf", chat_template=hostile))
@@ -238,7 +238,7 @@ def test_a_hostile_template_of_a_file_is_refused(tmp_path: Path) -> None:
 
 @with_package
 def test_a_gguf_lives_in_a_worker(model: Path, tmp_path: Path) -> None:
-    from qrag_lib.models.worker.registry import stop_workers
+    from local_models.clients.registry import stop_workers
 
     llm = open_llm(f"gguf:{model}", settings=Settings(models_cache=tmp_path), max_new_tokens=4)
     assert llm.complete("The lid").raw["usage"]["completion_tokens"] == 4

@@ -24,12 +24,13 @@ import qrag_lib
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "qrag_lib"
+ENGINE = ROOT / "local_models"
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
 
 LAYERS = (
     {"errors", "durable", "reached"},
     {"language", "types", "settings", "show", "i18n", "progress", "suggest"},
-    {"models", "tracking"},
+    {"local_models", "tracking"},
     {"rag", "prompts"},
     {"agents", "workflows", "analytics", "system", "overview"},
     {"workspace"},
@@ -37,20 +38,20 @@ LAYERS = (
 )
 INSIDE_RAG = ({"documents", "chunking"}, {"catalog", "stores"}, {"ingest", "retrieve"}, {"answer", "evaluate"})
 HOMES = {
-    "torch": ("models",),
-    "transformers": ("models",),
-    "accelerate": ("models",),
-    "chromadb": ("rag/stores",),
-    "sqlite3": ("rag/catalog",),
-    "mlflow": ("tracking", "prompts", "analytics"),
-    "papermill": ("workflows", "demo"),
-    "ipywidgets": ("ui",),
-    "traitlets": ("ui",),
-    "fastapi": ("api",),
-    "dotenv": ("settings",),
-    "rich": ("progress",),
-    "babel": ("i18n",),
-    "filelock": ("rag", "models"),
+    "torch": ("local_models",),
+    "transformers": ("local_models",),
+    "accelerate": ("local_models",),
+    "chromadb": ("qrag_lib/rag/stores",),
+    "sqlite3": ("qrag_lib/rag/catalog",),
+    "mlflow": ("qrag_lib/tracking", "qrag_lib/prompts", "qrag_lib/analytics"),
+    "papermill": ("qrag_lib/workflows", "qrag_lib/demo"),
+    "ipywidgets": ("qrag_lib/ui",),
+    "traitlets": ("qrag_lib/ui",),
+    "fastapi": ("qrag_lib/api",),
+    "dotenv": ("qrag_lib/settings",),
+    "rich": ("qrag_lib/progress",),
+    "babel": ("qrag_lib/i18n",),
+    "filelock": ("qrag_lib/rag", "local_models"),
 }
 MISSION = set(
     ["jupyterlab", "ipywidgets", "voila", "llama-index", "transformers", "accelerate", "torch", "chromadb", "mlflow"]
@@ -60,7 +61,7 @@ HEAVY = {"torch", "transformers", "chromadb", "llama_index", "mlflow"}
 
 
 def modules() -> list[Path]:
-    return sorted(PACKAGE.rglob("*.py"))
+    return sorted([*ENGINE.rglob("*.py"), *PACKAGE.rglob("*.py")])
 
 
 def dotted(path: Path) -> str:
@@ -92,7 +93,8 @@ def imported(nodes: Iterator[ast.AST]) -> Iterator[str]:
 
 
 def part(name: str, depth: int = 1) -> str:
-    pieces = name.split(".")
+    pieces = name.removeprefix("qrag_lib.").split(".")
+    depth -= 1
     return pieces[depth] if len(pieces) > depth else ""
 
 
@@ -107,7 +109,7 @@ def test_imports_point_down(path: Path) -> None:
         return
     assert rank(here, LAYERS) is not None, f"{here} has no place in the layers"
     for name in imported(ast.walk(tree(path))):
-        if name.startswith("qrag_lib.") and (there := rank(name, LAYERS)) is not None:
+        if name.startswith(("qrag_lib.", "local_models.")) and (there := rank(name, LAYERS)) is not None:
             assert there <= rank(here, LAYERS), f"{here} imports {name}"
         if here.startswith("qrag_lib.rag.") and name.startswith("qrag_lib.rag."):
             upper, lower = rank(here, INSIDE_RAG, 2), rank(name, INSIDE_RAG, 2)
@@ -134,7 +136,7 @@ def _module(name: str, names: dict[str, Path]) -> str:
 def test_each_outside_library_has_one_home(library: str) -> None:
     for path in modules():
         if any(name.split(".")[0] == library for name in imported(ast.walk(tree(path)))):
-            where = path.relative_to(PACKAGE).as_posix()
+            where = path.relative_to(ROOT).as_posix()
             assert where.startswith(HOMES[library]), f"{where} imports {library}"
 
 
@@ -143,7 +145,7 @@ def test_every_imported_package_is_declared() -> None:
     declared = {canonicalize_name(Requirement(text).name) for text in wanted} | {"llama-index-core"}
     names = {name.split(".")[0] for path in modules() for name in imported(ast.walk(tree(path)))}
     homes = packages_distributions()
-    for name in names - sys.stdlib_module_names - {"qrag_lib"}:
+    for name in names - sys.stdlib_module_names - {"qrag_lib", "local_models"}:
         assert {canonicalize_name(owner) for owner in homes[name]} & declared, f"add {name} to pyproject.toml"
 
 

@@ -18,11 +18,11 @@ from hub_models import CONFIG, MODEL, gguf, in_shards, safetensors, torch_zip
 from hub_server import HubServer, digest, hub_server
 from tiny_llm import make_tiny_llm
 
+from local_models.checkpoint.model_safety import check_llm_folder
+from local_models.hub.cache_layout import Repository, find
+from local_models.hub.download import Wanted, download, plan_download
+from local_models.hub.hub_client import Hub, Patience
 from qrag_lib.errors import DiskFull, ModelDamaged, ModelError, ModelRefused, ModelUnavailable, NotFound
-from qrag_lib.models.hub.client import Hub, Patience
-from qrag_lib.models.hub.download import Wanted, download, plan_download
-from qrag_lib.models.hub.layout import Repository, find
-from qrag_lib.models.intake import check_llm_folder
 
 QUICK = Patience(tries=3, wait_s=0.01, silence_s=1.0)
 STRANGE = b'{"sha": "%s", "siblings": ["x"]}' % (b"0" * 40)
@@ -385,8 +385,8 @@ def test_a_file_longer_than_announced_is_refused(server: HubServer, hub: Hub, tm
 FETCH = """
 import sys
 from pathlib import Path
-from qrag_lib.models.hub.client import Hub
-from qrag_lib.models.hub.download import Wanted, download
+from local_models.hub.hub_client import Hub
+from local_models.hub.download import Wanted, download
 with Hub(sys.argv[1]) as hub:
     print(download(hub, Wanted("org/model"), Path(sys.argv[2])))
 """
@@ -500,8 +500,8 @@ import qrag_lib
 from qrag_lib.settings import quiet
 quiet()
 import huggingface_hub as h
-from qrag_lib.models.hub.client import Hub
-from qrag_lib.models.hub.download import Wanted, download
+from local_models.hub.hub_client import Hub
+from local_models.hub.download import Wanted, download
 with Hub({server.endpoint!r}) as hub:
     download(hub, Wanted({MODEL!r}), Path({str(tmp_path)!r}))
 assert h.is_offline_mode()

@@ -14,8 +14,8 @@ from typing import Any
 
 import pytest
 
+from local_models.embedding.sentence_embedding import open_embedding
 from qrag_lib.errors import NothingRead, SourceError
-from qrag_lib.models.embedding import open_embedding
 from qrag_lib.rag.catalog.documents import SOURCES
 from qrag_lib.rag.chunking import chunk
 from qrag_lib.rag.documents import Reader, from_stix

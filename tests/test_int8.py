@@ -18,13 +18,13 @@ from test_kv import files_of_at_most
 from tiny_engine import load_whole, make_engine, written
 from tiny_llm import copy_of, make_tiny_llm
 
+from local_models.engines.generation import Sampling
+from local_models.int8 import int8_layers
+from local_models.int8.int8_drift import measure_drift
+from local_models.int8.int8_layers import int8_linear, quantize_rows
+from local_models.int8.int8_store import MARKER, quantize
+from local_models.streaming.load_streamed import load_streamed
 from qrag_lib.errors import DiskFull, ModelDamaged, ModelRefused
-from qrag_lib.models import int8
-from qrag_lib.models.generation import Sampling
-from qrag_lib.models.int8 import int8_linear, quantize_rows
-from qrag_lib.models.int8_drift import measure_drift
-from qrag_lib.models.int8_store import MARKER, quantize
-from qrag_lib.models.offload.load import load_streamed
 
 BF16 = torch.bfloat16
 SMALL = {"ring_bytes": 2**15, "block_bytes": 2**13}  # so that little is read ahead of the end
@@ -66,9 +66,9 @@ def test_without_torchs_kernel_products_are_the_same(monkeypatch: pytest.MonkeyP
     scale = torch.rand(8).to(BF16)
     with_kernel = int8_linear(x, weight, scale)
     monkeypatch.delattr(torch, "_weight_int8pack_mm")
-    int8._has_kernel.cache_clear()
+    int8_layers._has_kernel.cache_clear()
     without = int8_linear(x, weight, scale)
-    int8._has_kernel.cache_clear()
+    int8_layers._has_kernel.cache_clear()
     assert torch.allclose(with_kernel.float(), without.float(), rtol=0.02, atol=0.02 * float(without.abs().max()))
 
 
@@ -135,7 +135,7 @@ def test_a_store_that_is_there_is_left_as_it_is(folder: Path, store: Path) -> No
 
 
 def test_progress_ends_at_the_bytes_of_the_model(folder: Path, tmp_path: Path) -> None:
-    from qrag_lib.models.weights import open_weights
+    from local_models.checkpoint.weights import open_weights
 
     told: list[tuple[str, int, int | None]] = []
     quantize(folder, tmp_path / "int8", lambda stage, done, total=None, seconds=None: told.append((stage, done, total)))
@@ -181,14 +181,14 @@ def test_factors_that_are_missing_or_too_few_are_damage(store: Path, tmp_path: P
 
 MADE = """
 from pathlib import Path
-from qrag_lib.models.int8_store import quantize
+from local_models.int8.int8_store import quantize
 import time
 quantize(Path({folder!r}), Path({out!r}), lambda stage, done, total: time.sleep(0.02))
 """
 KILLED = """
 import os, signal
 from pathlib import Path
-from qrag_lib.models.int8_store import quantize
+from local_models.int8.int8_store import quantize
 quantize(Path({folder!r}), Path({out!r}), lambda stage, done, total: done < total / 2 or os.kill(os.getpid(), 9))
 """
 

@@ -17,11 +17,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tiny_llm import make_tiny_llm
 
+from local_models.checkpoint.checksum_record import NAME, add_to_record, sha256
+from local_models.checkpoint.model_safety import check_llm_folder, is_plain_name, weights_files
+from local_models.checkpoint.structure import check_weights_file
+from local_models.checkpoint.tensor_location import ITEM_BYTES
 from qrag_lib.errors import ModelDamaged, ModelError, ModelRefused
-from qrag_lib.models.intake import check_llm_folder, is_plain_name, weights_files
-from qrag_lib.models.place import ITEM_BYTES
-from qrag_lib.models.record import NAME, add_to_record, sha256
-from qrag_lib.models.structure import check_weights_file
 
 
 @pytest.fixture(scope="module")

@@ -22,9 +22,9 @@ from tiny_engine import PROMPT, load_whole, make_engine, written
 from tiny_llm import make_tiny_llm
 from transformers.cache_utils import DynamicLayer
 
+from local_models.engines.generation import Sampling
+from local_models.kv_cache.kv import DiskCache, KVShape, kv_shape
 from qrag_lib.errors import DiskFull, GenerationFailed
-from qrag_lib.models.generation import Sampling
-from qrag_lib.models.offload.kv import DiskCache, KVShape, kv_shape
 
 SHAPE = KVShape(layers=3, heads=2, dimensions=24, dtype=torch.bfloat16)
 MEMORY = Path("/dev/shm")
@@ -229,7 +229,7 @@ import sys
 sys.path.insert(0, {tests!r})
 from test_kv import SHAPE, states
 from pathlib import Path
-from qrag_lib.models.offload.kv import DiskCache
+from local_models.kv_cache.kv import DiskCache
 with DiskCache(SHAPE, 100_000, folder=Path({folder!r}), memory_bytes=0) as cache:
     for n in range(10_000):
         cache.update(*states(10, n), n % 3)

@@ -14,12 +14,12 @@ from llama_index.core.base.llms.types import ChatMessage
 from stub_openai import stub_openai
 from tiny_llm import make_tiny_llm
 
+from local_models.clients.registry import running, stop_workers
+from local_models.engines.extractive import ExtractiveEngine
+from local_models.engines.generation import Engine, Generation, Message, Sampling
+from local_models.engines.llm import QragLLM
+from local_models.engines.open_llm import open_llm
 from qrag_lib.errors import ModelError, ModelTooLarge
-from qrag_lib.models.extractive import ExtractiveEngine
-from qrag_lib.models.generation import Engine, Generation, Message, Sampling
-from qrag_lib.models.llm import QragLLM
-from qrag_lib.models.open_llm import open_llm
-from qrag_lib.models.worker.registry import running, stop_workers
 from qrag_lib.settings import Settings
 
 PROMPT = (
@@ -71,7 +71,7 @@ class _Yard:
         return self.kept(ExtractiveEngine())
 
     def openai(self) -> Engine:
-        from qrag_lib.models.openai_api import OpenAIEngine
+        from local_models.remote.openai_api import OpenAIEngine
 
         return self.kept(OpenAIEngine(self.url, model="tiny"))
 
@@ -81,13 +81,13 @@ class _Yard:
         return self.on_tokenizer(AutoModelForCausalLM.from_pretrained(self.checkpoint(), dtype="auto"))
 
     def streamed(self) -> Engine:
-        from qrag_lib.models.offload.load import load_streamed
+        from local_models.streaming.load_streamed import load_streamed
 
         return self.on_tokenizer(load_streamed(self.checkpoint()))
 
     def int8(self) -> Engine:
-        from qrag_lib.models.int8_store import quantize
-        from qrag_lib.models.offload.load import load_streamed
+        from local_models.int8.int8_store import quantize
+        from local_models.streaming.load_streamed import load_streamed
 
         store = self.folder / "tiny-int8"
         if not store.is_dir():
@@ -95,13 +95,13 @@ class _Yard:
         return self.on_tokenizer(load_streamed(store))
 
     def on_tokenizer(self, model: Any) -> Engine:
-        from qrag_lib.models.offload.write import StreamedEngine
-        from qrag_lib.models.tokenizer import load_tokenizer
+        from local_models.decoding.write import StreamedEngine
+        from local_models.engines.tokenizer import load_tokenizer
 
         return self.kept(StreamedEngine(model, load_tokenizer(self.checkpoint()), name="tiny-llm"))
 
     def worker(self) -> Engine:
-        from qrag_lib.models.worker.opening import open_hosted
+        from local_models.clients.open_worker import open_hosted
 
         told: list[str] = []  # a text that was left may still be ending when the next is asked for
         return self.kept(open_hosted(self.checkpoint(), self.settings, tell=told.append))
@@ -109,7 +109,7 @@ class _Yard:
     def gguf(self) -> Engine:
         from gguf_file import NEEDS_LLAMA_CPP, write_tiny_gguf
 
-        from qrag_lib.models.gguf import GgufEngine
+        from local_models.llama_cpp.gguf import GgufEngine
 
         if find_spec("llama_cpp") is None:
             pytest.skip(NEEDS_LLAMA_CPP)
@@ -119,7 +119,7 @@ class _Yard:
         from gguf_file import write_tiny_gguf
         from stub_llama_simple import make_program
 
-        from qrag_lib.models.llama_simple import LlamaSimpleEngine
+        from local_models.llama_cpp.llama_simple import LlamaSimpleEngine
 
         return self.kept(LlamaSimpleEngine(make_program(self.folder), write_tiny_gguf(self.folder / "tiny.gguf")))
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from qrag_lib.models.offload.lookup import draft
-from qrag_lib.models.offload.text import StopText
+from local_models.decoding.draft_lookup import draft
+from local_models.decoding.stop_text import StopText
 
 TOKENS = st.lists(st.integers(0, 3), max_size=30)
 

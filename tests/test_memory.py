@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from qrag_lib.models.memory import MACHINE, available_memory
+from local_models.planning.memory import MACHINE, available_memory
 
 MIB = 2**20
 V1 = "31 23 0:32 {shown} /sys/fs/cgroup/memory rw,relatime - cgroup cgroup rw,memory\n"
@@ -126,7 +126,9 @@ def group() -> Iterator[Path]:
 
 
 def test_a_process_in_a_real_group_sees_its_limit(group: Path) -> None:
-    code = "from qrag_lib.models.memory import available_memory as a; m = a(); print(m.available, m.limit, m.place)"
+    code = (
+        "from local_models.planning.memory import available_memory as a; m = a(); print(m.available, m.limit, m.place)"
+    )
     command = f'echo $$ > {group}/cgroup.procs && exec "{sys.executable}" -c "{code}"'
     done = subprocess.run(["sh", "-c", command], capture_output=True, text=True, check=True)
     available, limit, place = done.stdout.split()

@@ -12,10 +12,10 @@ from safetensors.torch import load_file, save_file
 from streamed_llm import PROMPT, SMALL, in_memory, written
 from tiny_llm import copy_of, make_tiny_llm
 
+from local_models.checkpoint.weights import open_weights
+from local_models.int8.int8_store import quantize
+from local_models.streaming.load_streamed import load_streamed
 from qrag_lib.errors import ModelRefused
-from qrag_lib.models.int8_store import quantize
-from qrag_lib.models.offload.load import load_streamed
-from qrag_lib.models.weights import open_weights
 
 SHAPES: dict[str, dict[str, Any]] = {
     "llama": {},

@@ -12,6 +12,10 @@ from email.utils import format_datetime
 import pytest
 from stub_openai import WORDS, StubOpenAI, stub_openai
 
+from local_models.engines.generation import Generation, Message, Sampling
+from local_models.engines.llm import QragLLM
+from local_models.remote.openai_api import OpenAIEngine
+from local_models.remote.retry_policy import Breaker, Budget, Patience
 from qrag_lib.errors import (
     GenerationFailed,
     ModelError,
@@ -20,10 +24,6 @@ from qrag_lib.errors import (
     ModelUnavailable,
     SettingsError,
 )
-from qrag_lib.models.generation import Generation, Message, Sampling
-from qrag_lib.models.llm import QragLLM
-from qrag_lib.models.openai_api import OpenAIEngine
-from qrag_lib.models.patience import Breaker, Budget, Patience
 
 TEXT = "".join(WORDS)
 SECRET = "s3cret-key"

@@ -17,11 +17,11 @@ from test_kv import files_of_at_most
 from tiny_engine import PROMPT, load_whole, make_engine, written
 from tiny_llm import make_tiny_llm
 
-from qrag_lib.models.fingerprint import fingerprint
-from qrag_lib.models.generation import Sampling
-from qrag_lib.models.offload import prefix
-from qrag_lib.models.offload.kv import DiskCache, kv_shape
-from qrag_lib.models.offload.prefix import BLOCK, PrefixStore
+from local_models.checkpoint.fingerprint import fingerprint
+from local_models.engines.generation import Sampling
+from local_models.kv_cache import prefix
+from local_models.kv_cache.kv import DiskCache, kv_shape
+from local_models.kv_cache.prefix import BLOCK, PrefixStore
 
 ENOUGH = 2**30
 LONG = PROMPT + "the quick brown fox jumps over the lazy dog; " * 4
@@ -254,9 +254,9 @@ import sys
 sys.path.insert(0, {tests!r})
 from pathlib import Path
 from tiny_engine import load_whole, make_engine, written
-from qrag_lib.models.generation import Sampling
-from qrag_lib.models.fingerprint import fingerprint
-from qrag_lib.models.offload.prefix import PrefixStore
+from local_models.engines.generation import Sampling
+from local_models.checkpoint.fingerprint import fingerprint
+from local_models.kv_cache.prefix import PrefixStore
 folder = Path({folder!r})
 store = PrefixStore(Path({store!r}), 2**30)
 engine = make_engine(folder, load_whole(folder), prefixes=store, fingerprint=fingerprint(folder))

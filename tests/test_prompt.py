@@ -15,11 +15,11 @@ from typing import Any
 
 import pytest
 
+from local_models.clients import rendezvous
+from local_models.clients.registry import running, stop_workers
 from qrag_lib.cli import main
 from qrag_lib.cli.exits import Exit
 from qrag_lib.errors import ModelError, ModelUnavailable
-from qrag_lib.models.worker import place
-from qrag_lib.models.worker.registry import running, stop_workers
 from qrag_lib.rag import embedders
 from qrag_lib.settings import Settings
 
@@ -108,7 +108,7 @@ def _closed(root: Path) -> Path:
     """A folder for temporary files in which the place of the workers is taken by something else."""
     folder = root.parent / "temporary"
     folder.mkdir()
-    named = place._places(root)[1].name
+    named = rendezvous._places(root)[1].name
     (folder / named).write_text("taken")
     return folder
 
@@ -137,8 +137,8 @@ class _Lost:
 
 
 def test_a_worker_lost_for_good_gives_way_to_the_model_here(tiny_model: Path) -> None:
-    from qrag_lib.models.embedding import open_embedding
-    from qrag_lib.models.worker.embedder import HostedEmbedding
+    from local_models.embedding.sentence_embedding import open_embedding
+    from local_models.worker.hosted_embedder import HostedEmbedding
 
     here, lost = open_embedding(str(tiny_model)), HostedEmbedding(_Lost(), lambda: here)  # type: ignore[arg-type]
     assert (lost.encode(["um prazo", "a"]) == here.encode(["um prazo", "a"])).all()

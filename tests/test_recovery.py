@@ -14,13 +14,13 @@ import pytest
 from hub_models import MODEL, in_shards, safetensors
 from hub_server import HubServer, hub_server
 
+from local_models.checkpoint.model_safety import check_llm_folder
+from local_models.hub.cache_layout import find
+from local_models.hub.download import Wanted, download
+from local_models.hub.hub_client import Hub, Patience
+from local_models.hub.retries import Remedy, is_no_room, recovered
+from local_models.hub.verify import repair, verify
 from qrag_lib.errors import DiskFull, ModelError, NotFound
-from qrag_lib.models.hub.client import Hub, Patience
-from qrag_lib.models.hub.download import Wanted, download
-from qrag_lib.models.hub.layout import find
-from qrag_lib.models.hub.verify import repair, verify
-from qrag_lib.models.intake import check_llm_folder
-from qrag_lib.models.recovery import Remedy, is_no_room, recovered
 
 QUICK = Patience(tries=2, wait_s=0.01, silence_s=5.0)
 A = "model-00001-of-00001.safetensors"
@@ -178,8 +178,8 @@ def test_a_limit_on_the_size_of_files_is_a_full_disk(server: HubServer, tmp_path
 import resource, signal
 from pathlib import Path
 from qrag_lib.errors import DiskFull
-from qrag_lib.models.hub.client import Hub
-from qrag_lib.models.hub.download import Wanted, download
+from local_models.hub.hub_client import Hub
+from local_models.hub.download import Wanted, download
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (2**20, 2**20))
 try:
@@ -238,8 +238,8 @@ def test_a_model_without_links_is_repaired_without_links(hub: Hub, server: HubSe
 WITHOUT_LINKS = """
 import ctypes, platform, struct, sys
 from pathlib import Path
-from qrag_lib.models.hub.client import Hub
-from qrag_lib.models.hub.download import Wanted, download
+from local_models.hub.hub_client import Hub
+from local_models.hub.download import Wanted, download
 
 class Program(ctypes.Structure):
     _fields_ = [("length", ctypes.c_ushort), ("steps", ctypes.c_char_p)]

@@ -11,11 +11,11 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
+from local_models.embedding.sentence_embedding import open_embedding
+from local_models.reading import span_weights
+from local_models.reading.span_reader import E5Reader, Passage, Reading, open_reader
+from local_models.reading.span_weights import FILE, pack, read_weights
 from qrag_lib.errors import ModelDamaged
-from qrag_lib.models import span_weights
-from qrag_lib.models.embedding import open_embedding
-from qrag_lib.models.span_reader import E5Reader, Passage, Reading, open_reader
-from qrag_lib.models.span_weights import FILE, pack, read_weights
 from qrag_lib.rag.evidence import candidates
 from qrag_lib.rag.readers import reader_of
 from qrag_lib.rag.spans import ANSWERED, FIRST, UNREAD, best_span, look_up

@@ -16,12 +16,12 @@ from pathlib import Path
 import pytest
 import torch
 
+from local_models.streaming.direct_reading import PAGE, WeightsFile, room_for
+from local_models.streaming.read_ahead import Block
+from local_models.streaming.row_blocks import spread
+from local_models.streaming.thread_tuning import Pace
+from local_models.streaming.weight_stream import WeightStream, measure_bandwidth
 from qrag_lib.errors import GenerationFailed, ModelDamaged
-from qrag_lib.models.offload.cut import spread
-from qrag_lib.models.offload.pace import Pace
-from qrag_lib.models.offload.reading import PAGE, WeightsFile, room_for
-from qrag_lib.models.offload.ring import Block
-from qrag_lib.models.offload.stream import WeightStream, measure_bandwidth
 
 N = 24  # blocks
 SIZE = 10_000  # bytes each: not whole pages

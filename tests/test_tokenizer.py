@@ -14,10 +14,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tiny_llm import _write_tokenizer
 
+from local_models.engines.chat_template import render_chat
+from local_models.engines.generation import Message
+from local_models.engines.tokenizer import Tokenizer, load_tokenizer
 from qrag_lib.errors import ModelDamaged, ModelRefused
-from qrag_lib.models.chat import render_chat
-from qrag_lib.models.generation import Message
-from qrag_lib.models.tokenizer import Tokenizer, load_tokenizer
 
 THIRTEEN = "øöúÿõ÷ûýÀùÁþü"
 TALK = [Message("system", "Be brief."), Message("user", "Oi"), Message("assistant", "Olá"), Message("user", "Quem?")]
@@ -109,8 +109,8 @@ def test_deepseek_begins_once_and_ends(deepseek: Tokenizer) -> None:
 
 def test_reading_deepseeks_tokenizer_leaves_little_memory_taken(deepseek_folder: Path) -> None:
     script = (
-        "import sys, psutil; from qrag_lib.models import chat; import tokenizers, json, ctypes\n"
-        "from qrag_lib.models.tokenizer import load_tokenizer\n"
+        "import sys, psutil; from local_models import chat; import tokenizers, json, ctypes\n"
+        "from local_models.engines.tokenizer import load_tokenizer\n"
         "before = psutil.Process().memory_info().rss; t = load_tokenizer(sys.argv[1])\n"
         "print(psutil.Process().memory_info().rss - before, 'torch' in sys.modules, 'transformers' in sys.modules)"
     )

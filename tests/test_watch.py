@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from tiny_llm import make_tiny_llm
 
-from qrag_lib.models.watch import watch_memory
-from qrag_lib.models.worker.opening import open_hosted
-from qrag_lib.models.worker.registry import running, stop_workers
+from local_models.clients.open_worker import open_hosted
+from local_models.clients.registry import running, stop_workers
+from local_models.planning.memory_monitor import watch_memory
 from qrag_lib.settings import Settings
 
 

@@ -15,13 +15,14 @@ import pytest
 from worker_engines import PROGRAM
 from worker_kernel import LONG, TEN, lives, person, pid_of, said, until, written
 
+from local_models.clients import rendezvous
+from local_models.clients.client import WorkerEngine, open_worker
+from local_models.clients.registry import running, stop_workers
+from local_models.engines.generation import Engine, Message, Sampling
+from local_models.worker import file_hold
+from local_models.worker.factories import FACTORIES, build
 from qrag_lib import errors
 from qrag_lib.cli import main
-from qrag_lib.models.generation import Engine, Message, Sampling
-from qrag_lib.models.worker import hold, place
-from qrag_lib.models.worker.client import WorkerEngine, open_worker
-from qrag_lib.models.worker.factories import FACTORIES, build
-from qrag_lib.models.worker.registry import running, stop_workers
 from qrag_lib.settings import Settings
 
 
@@ -83,7 +84,7 @@ def test_only_engines_on_the_list_are_built() -> None:
 
 
 def test_the_worker_starts_without_anything_heavy() -> None:
-    code = "import sys, qrag_lib.models.worker.__main__; print(*sys.modules)"
+    code = "import sys, local_models.worker.__main__; print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     heavy = {"torch", "transformers", "numpy", "llama_index", "tokenizers", "pydantic", "asyncio"}
     assert not heavy & set(done.stdout.split())
@@ -107,7 +108,7 @@ def test_many_who_start_at_once_end_with_one_worker(tmp_path: Path, hosted: Call
     crowd = [person(tmp_path, code) for _n in range(4)]
     assert [said(process) for process in crowd] == ["3"] * 4
     assert len(running(tmp_path)) == 1
-    assert len(list(place.private_folder(tmp_path).glob("*.sock"))) == 1
+    assert len(list(rendezvous.private_folder(tmp_path).glob("*.sock"))) == 1
 
 
 def test_other_arguments_are_another_worker(hosted: Callable[..., WorkerEngine], tmp_path: Path) -> None:
@@ -198,7 +199,7 @@ def test_a_kernel_that_dies_frees_the_model(tmp_path: Path, hosted: Callable[...
 def test_nobody_asks_and_it_ends(hosted: Callable[..., WorkerEngine], tmp_path: Path) -> None:
     hosted(idle_s=0.2)
     until(lambda: not running(tmp_path))
-    assert [p.suffix for p in sorted(place.private_folder(tmp_path).iterdir())] == [".lock", ".log"]
+    assert [p.suffix for p in sorted(rendezvous.private_folder(tmp_path).iterdir())] == [".lock", ".log"]
 
 
 def test_a_worker_that_ended_is_started_again_when_asked(hosted: Callable[..., WorkerEngine], tmp_path: Path) -> None:
@@ -210,7 +211,7 @@ def test_a_worker_that_ended_is_started_again_when_asked(hosted: Callable[..., W
 def test_a_folder_that_is_removed_ends_its_worker(hosted: Callable[..., WorkerEngine], tmp_path: Path) -> None:
     hosted()
     pid = pid_of(tmp_path)
-    shutil.rmtree(place.private_folder(tmp_path))
+    shutil.rmtree(rendezvous.private_folder(tmp_path))
     until(lambda: not lives(pid))
 
 
@@ -230,9 +231,9 @@ def test_a_worker_that_hangs_is_killed_by_stop(hosted: Callable[..., WorkerEngin
 
 
 def test_a_process_that_only_has_the_number_of_a_worker_is_not_killed(tmp_path: Path) -> None:
-    folder = place.private_folder(tmp_path)
-    place.Note("0123456789", os.getpid(), f"unix:{folder}/elsewhere.sock", "t", "words", {}, 0, 0.0).write(folder)
-    lock = hold.take(place.lock_path(folder, "0123456789"))  # as held from another container
+    folder = rendezvous.private_folder(tmp_path)
+    rendezvous.Note("0123456789", os.getpid(), f"unix:{folder}/elsewhere.sock", "t", "words", {}, 0, 0.0).write(folder)
+    lock = file_hold.take(rendezvous.lock_path(folder, "0123456789"))  # as held from another container
     assert lock is not None
     assert stop_workers(tmp_path, wait_s=0.1) == []
     os.close(lock)

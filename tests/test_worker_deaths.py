@@ -13,12 +13,12 @@ import pytest
 from worker_engines import FACTORIES as WORDS
 from worker_kernel import LONG, inside, person, pid_of, said, until, written
 
+from local_models.clients import deaths, rendezvous
+from local_models.clients.client import WorkerEngine, open_worker
+from local_models.clients.registry import running, stop_workers
+from local_models.clients.smaller_plan import reason_of
+from local_models.clients.start import Program
 from qrag_lib import errors
-from qrag_lib.models.worker import deaths, place
-from qrag_lib.models.worker.client import WorkerEngine, open_worker
-from qrag_lib.models.worker.recovery import reason_of
-from qrag_lib.models.worker.registry import running, stop_workers
-from qrag_lib.models.worker.start import Program
 
 
 def test_a_killed_worker_is_an_error_and_the_next_call_starts_another(
@@ -72,15 +72,18 @@ def test_what_a_killed_worker_left_is_swept_up(hosted: Callable[..., WorkerEngin
     os.kill(pid_of(tmp_path), signal.SIGKILL)
     until(lambda: not running(tmp_path))
     assert stop_workers(tmp_path) == []
-    assert not [*place.private_folder(tmp_path).glob("*.sock"), *place.private_folder(tmp_path).glob("*.json")]
+    assert not [
+        *rendezvous.private_folder(tmp_path).glob("*.sock"),
+        *rendezvous.private_folder(tmp_path).glob("*.json"),
+    ]
 
 
 def test_a_stale_note_with_the_number_of_a_living_process_misleads_nobody(
     hosted: Callable[..., WorkerEngine], tmp_path: Path
 ) -> None:
-    folder = place.private_folder(tmp_path)
-    key = place.key_of("words", {})
-    place.Note(key, os.getpid(), f"unix:{folder}/gone.sock", "t", "words", {}, 0, 0.0).write(folder)
+    folder = rendezvous.private_folder(tmp_path)
+    key = rendezvous.key_of("words", {})
+    rendezvous.Note(key, os.getpid(), f"unix:{folder}/gone.sock", "t", "words", {}, 0, 0.0).write(folder)
     assert hosted().count_tokens("a") == 1
     assert stop_workers(tmp_path) != [os.getpid()]
 

@@ -10,15 +10,15 @@ import pytest
 from hub_server import hub_server
 from worker_kernel import TEN, inside, person, said, written
 
+from local_models.clients.open_worker import arguments_of, open_hosted, plan_of
+from local_models.clients.registry import running, stop_workers
+from local_models.engines.generation import Engine
+from local_models.hub.hub_client import Hub
+from local_models.hub.model_store import download_model, repair_model
+from local_models.reading.span_reader import Passage, open_reader
+from local_models.worker import hosted_model as hosted_model
+from local_models.worker.hosted_embedder import open_hosted_embedding
 from qrag_lib import errors
-from qrag_lib.models.generation import Engine
-from qrag_lib.models.hub.client import Hub
-from qrag_lib.models.hub.keeping import download_model, repair_model
-from qrag_lib.models.span_reader import Passage, open_reader
-from qrag_lib.models.worker import hosted as hosted_model
-from qrag_lib.models.worker.embedder import open_hosted_embedding
-from qrag_lib.models.worker.opening import arguments_of, open_hosted, plan_of
-from qrag_lib.models.worker.registry import running, stop_workers
 from qrag_lib.rag.readers import reader_of
 from qrag_lib.settings import Settings
 
@@ -67,9 +67,9 @@ def test_a_repaired_model_is_loaded_anew(llm: Path, tmp_path: Path) -> None:
 
 
 def _in_this_process(folder: Path) -> Engine:
-    from qrag_lib.models.offload.load import load_streamed
-    from qrag_lib.models.offload.write import StreamedEngine
-    from qrag_lib.models.tokenizer import load_tokenizer
+    from local_models.decoding.write import StreamedEngine
+    from local_models.engines.tokenizer import load_tokenizer
+    from local_models.streaming.load_streamed import load_streamed
 
     return StreamedEngine(load_streamed(folder), load_tokenizer(folder))
 
@@ -77,8 +77,8 @@ def _in_this_process(folder: Path) -> Engine:
 def test_a_model_writes_inside_512_mib_beside_the_kernel_that_asks(group: Path, llm: Path, tmp_path: Path) -> None:
     (group / "memory.limit_in_bytes").write_text(str(512 << 20))
     code = f"""
-        from qrag_lib.models.worker.opening import open_hosted, plan_of
-        from qrag_lib.models.worker.registry import stop_workers
+        from local_models.clients.open_worker import open_hosted, plan_of
+        from local_models.clients.registry import stop_workers
         from qrag_lib.settings import Settings
         settings = Settings(workspace=Path({str(tmp_path)!r}))
         engine = open_hosted(Path({str(llm)!r}), settings, tell=told.append)
@@ -90,7 +90,7 @@ def test_a_model_writes_inside_512_mib_beside_the_kernel_that_asks(group: Path, 
 
 
 def test_an_embedding_model_in_a_worker_gives_the_same_bits(tiny_model: Path, tmp_path: Path) -> None:
-    from qrag_lib.models.embedding import open_embedding
+    from local_models.embedding.sentence_embedding import open_embedding
 
     here, texts = open_embedding(str(tiny_model)), ["um prazo de trinta dias", "", "a \ud800 b"] * 100
     there = open_hosted_embedding(str(tiny_model), tmp_path, idle_s=60)
@@ -124,7 +124,7 @@ def test_what_killed_processes_left_goes_when_a_model_is_opened(tmp_path: Path) 
 def test_no_other_form_of_the_weights_is_loaded_than_the_one_that_was_checked(llm: Path, tmp_path: Path) -> None:
     from tiny_llm import copy_of, make_tiny_llm
 
-    from qrag_lib.models.worker.whole import load_whole
+    from local_models.worker.load_in_memory import load_whole
 
     folder = copy_of(llm, tmp_path / "both")
     (folder / "model.safetensors.index.json").unlink()  # without it, transformers does not see the shards

@@ -19,12 +19,13 @@ import pytest
 from worker_engines import PROGRAM
 from worker_kernel import until
 
+from local_models.clients import rendezvous
+from local_models.clients.client import WorkerEngine, open_worker
+from local_models.clients.registry import running, stop_workers
+from local_models.worker import file_hold, process
+from local_models.worker.listening import connect, listen
+from local_models.worker.protocol import MAX_LINE, Line, error_message, error_of
 from qrag_lib import errors
-from qrag_lib.models.worker import hold, place, process
-from qrag_lib.models.worker.client import WorkerEngine, open_worker
-from qrag_lib.models.worker.listening import connect, listen
-from qrag_lib.models.worker.protocol import MAX_LINE, Line, error_message, error_of
-from qrag_lib.models.worker.registry import running, stop_workers
 
 
 def raw(root: Path) -> Iterator[Line]:
@@ -95,7 +96,7 @@ def test_a_request_that_means_nothing_is_answered_with_an_error(
 
 def test_a_folder_and_a_socket_are_this_users_alone(hosted: Callable[..., WorkerEngine], tmp_path: Path) -> None:
     hosted()
-    folder = place.private_folder(tmp_path)
+    folder = rendezvous.private_folder(tmp_path)
     assert folder.stat().st_mode & 0o777 == 0o700
     assert all(path.stat().st_mode & 0o077 == 0 for path in folder.iterdir())
 
@@ -138,11 +139,11 @@ def test_a_private_folder_that_belongs_to_another_is_not_used(tmp_path: Path) ->
     mine = tmp_path / "workers-0"
     mine.mkdir()
     os.chown(mine, 65534, 65534)
-    found = place.private_folder(tmp_path)
+    found = rendezvous.private_folder(tmp_path)
     assert found.parent == Path(tempfile.gettempdir())
     os.chown(found, 65534, 65534)
     with pytest.raises(errors.ModelUnavailable, match="open to others"):
-        place.private_folder(tmp_path)
+        rendezvous.private_folder(tmp_path)
     shutil.rmtree(found)
 
 
@@ -150,14 +151,14 @@ def test_a_lock_ends_with_its_holder(tmp_path: Path) -> None:
     path = tmp_path / "a.lock"
     child = os.fork()
     if child == 0:
-        hold.take(path)
+        file_hold.take(path)
         (tmp_path / "held").touch()
         time.sleep(60)
     until((tmp_path / "held").exists)
-    assert (hold.is_held(path), hold.take(path)) == (True, None)
+    assert (file_hold.is_held(path), file_hold.take(path)) == (True, None)
     os.kill(child, signal.SIGKILL)
     os.waitpid(child, 0)
-    assert not hold.is_held(path)
+    assert not file_hold.is_held(path)
 
 
 def test_a_log_is_cut_to_its_last_lines(tmp_path: Path) -> None:
@@ -196,5 +197,5 @@ def test_a_file_system_without_locks_is_named(tmp_path: Path, monkeypatch: pytes
     with pytest.raises(
         errors.ModelUnavailable, match=r"a\.lock cannot be locked: No locks available\n→ set QRAG_MODELS_CACHE"
     ):
-        hold.take(tmp_path / "a.lock")
+        file_hold.take(tmp_path / "a.lock")
     assert len(list(Path("/proc/self/fd").iterdir())) == before

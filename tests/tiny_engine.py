@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from qrag_lib.models.generation import Generation, Sampling
+from local_models.engines.generation import Generation, Sampling
 
 PROMPT = "o rato roeu a roupa do rei de roma; prazo de trinta dias; " * 5
 GREEDY = Sampling(max_new_tokens=24)
@@ -21,8 +21,8 @@ def load_whole(folder: Path, dtype: str = "float32") -> Any:
 
 def make_engine(folder: Path, model: Any, **options: Any) -> Any:
     """An engine over a loaded model, with the folder's tokenizer; chunks of 32 tokens."""
-    from qrag_lib.models.offload.write import StreamedEngine
-    from qrag_lib.models.tokenizer import load_tokenizer
+    from local_models.decoding.write import StreamedEngine
+    from local_models.engines.tokenizer import load_tokenizer
 
     return StreamedEngine(model, load_tokenizer(folder), **{"chunk_tokens": 32, **options})
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-from qrag_lib.models.place import Place
+from local_models.checkpoint.tensor_location import Place
 
 WORDS = (
     "o rato roeu a roupa do rei de roma; prazo de trinta dias; lei número 8.078; ação, coração, não é só isso\n"

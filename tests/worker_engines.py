@@ -10,12 +10,12 @@ from collections.abc import Generator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from local_models.clients.start import Program
+from local_models.engines.generation import Generation, Message, Sampling
+from local_models.worker.factories import Built, Factory
+from local_models.worker.protocol import MAX_LINE
+from local_models.worker.server import main
 from qrag_lib import errors
-from qrag_lib.models.generation import Generation, Message, Sampling
-from qrag_lib.models.worker.factories import Built, Factory
-from qrag_lib.models.worker.protocol import MAX_LINE
-from qrag_lib.models.worker.server import main
-from qrag_lib.models.worker.start import Program
 
 FACTORIES = {"words": Factory("worker_engines:build", "worker_engines:smaller")}
 PROGRAM = Program("worker_engines", Path(__file__).parent, FACTORIES)

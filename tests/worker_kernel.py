@@ -16,10 +16,10 @@ from typing import Any
 import pytest
 from worker_engines import PROGRAM
 
-from qrag_lib.models.generation import Engine, Generation, Sampling
-from qrag_lib.models.worker import place
-from qrag_lib.models.worker.client import WorkerEngine, open_worker
-from qrag_lib.models.worker.registry import running, stop_workers
+from local_models.clients import rendezvous
+from local_models.clients.client import WorkerEngine, open_worker
+from local_models.clients.registry import running, stop_workers
+from local_models.engines.generation import Engine, Generation, Sampling
 
 GROUPS = Path("/sys/fs/cgroup/memory")
 TEN = Sampling(max_new_tokens=10)
@@ -40,7 +40,7 @@ def hosted(tmp_path: Path, told: list[str]) -> Iterator[Callable[..., WorkerEngi
 
     yield open_
     stop_workers(tmp_path)
-    shutil.rmtree(place.private_folder(tmp_path))
+    shutil.rmtree(rendezvous.private_folder(tmp_path))
 
 
 def written(engine: Engine, prompt: str, sampling: Sampling = TEN) -> tuple[list[str], Generation]:
@@ -70,8 +70,8 @@ def person(root: Path, code: str, *, before: Callable[[], None] | None = None) -
         import os, sys; sys.path.insert(0, {str(Path(__file__).parent)!r})
         from pathlib import Path
         from worker_engines import PROGRAM
-        from qrag_lib.models.generation import Sampling
-        from qrag_lib.models.worker.client import open_worker
+        from local_models.engines.generation import Sampling
+        from local_models.clients.client import open_worker
         told = []
         def opened(**arguments):
             return open_worker("words", arguments, Path({str(root)!r}), idle_s=60, tell=told.append, program=PROGRAM)

@@ -23,8 +23,8 @@ from sets import TEST, TRAIN, Asked, holds, searched, texts_of
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
 
+from local_models.embedding.sentence_embedding import open_embedding
 from qrag_lib.language import terms
-from qrag_lib.models.embedding import open_embedding
 from qrag_lib.rag import evidence
 from qrag_lib.rag.answer import _leads_to, ask, weigh
 from qrag_lib.rag.asking import Question

@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from qrag_lib.models.encoder import Embedder
+from local_models.embedding.embedder import Embedder
 from qrag_lib.settings import Settings
 from qrag_lib.workspace import Workspace
 

@@ -16,7 +16,7 @@ import torch
 from examples import Posed, find_spans, lines
 from train import is_held_out
 
-from qrag_lib.models.span_reader import Passage, Reading
+from local_models.reading.span_reader import Passage, Reading
 from qrag_lib.rag import judgement
 from qrag_lib.rag.asking import Question
 from qrag_lib.rag.evidence import candidates, features, score

@@ -14,7 +14,7 @@ import torch
 from safetensors.torch import save_file
 from train import new_network
 
-from qrag_lib.models.span_weights import FILE, pack
+from local_models.reading.span_weights import FILE, pack
 
 FROZEN = 3  # layers that stayed as in E5
 

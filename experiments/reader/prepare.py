@@ -9,7 +9,7 @@ from typing import Any
 
 from examples import Posed, across, from_documents, from_passages, lines, maker, nearest
 
-from qrag_lib.models.embedding import open_embedding
+from local_models.embedding.sentence_embedding import open_embedding
 
 FRESH = 1827  # lines of questions.jsonl before those that the last run asked more often
 PASSAGES = ("qa-train/squad2-pt", "qa/squad1-pt-sample", "qa/xquad-en", "qa-train/clapnq-en")

@@ -19,8 +19,8 @@ from examples import Example, Posed, draw
 from network import SpanNetwork
 from torch.nn import functional
 
-from qrag_lib.models.e5 import build_network, build_tokenizer
-from qrag_lib.models.e5_file import find_e5, read_e5
+from local_models.embedding.e5 import build_network, build_tokenizer
+from local_models.embedding.e5_file import find_e5, read_e5
 
 SEED: Final = 7
 LONGEST: Final = 240  # tokens of question and passage

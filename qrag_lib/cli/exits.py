@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from enum import IntEnum
 
+from local_models.planning.load_plan import LoadPlan
 from qrag_lib import errors
 from qrag_lib.i18n import N_, _
-from qrag_lib.models.load_plan import LoadPlan
 from qrag_lib.types import Answer, Hits, IngestReport, Verdicts
 
 

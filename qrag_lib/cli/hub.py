@@ -11,7 +11,7 @@ from qrag_lib.i18n import _
 from qrag_lib.show import line
 
 if TYPE_CHECKING:
-    from qrag_lib.models.hub.client import Hub
+    from local_models.hub.hub_client import Hub
     from qrag_lib.settings import Settings
 
 
@@ -44,24 +44,24 @@ def add(verbs: Any, verb: Callable[[Any, str, str], ArgumentParser]) -> None:
 
 def download(options: Namespace) -> object:
     """Fetch a model, or say what would be fetched."""
-    from qrag_lib.models.hub import keeping
-    from qrag_lib.models.hub.download import check_room
+    from local_models.hub import model_store
+    from local_models.hub.download import check_room
     from qrag_lib.progress import shown
 
     wanted = {"revision": options.revision, "pattern": options.file}
     settings = _settings(options)
     with _hub(options) as hub:
         if options.plan:
-            plan = keeping.plan_of_download(options.model, settings, hub, **wanted)
+            plan = model_store.plan_of_download(options.model, settings, hub, **wanted)
             check_room(plan)
             return plan
         with shown() as tell:
-            return keeping.download_model(options.model, settings, hub, tell=tell, **wanted)
+            return model_store.download_model(options.model, settings, hub, tell=tell, **wanted)
 
 
 def verify(options: Namespace) -> object:
     """Check the files of a model; asks nobody."""
-    from qrag_lib.models.hub.keeping import verify_model
+    from local_models.hub.model_store import verify_model
     from qrag_lib.progress import shown
 
     with shown() as tell:
@@ -70,7 +70,7 @@ def verify(options: Namespace) -> object:
 
 def repair(options: Namespace) -> object:
     """Fetch broken files again."""
-    from qrag_lib.models.hub.keeping import repair_model
+    from local_models.hub.model_store import repair_model
     from qrag_lib.progress import shown
 
     with _hub(options) as hub, shown() as tell:
@@ -79,14 +79,14 @@ def repair(options: Namespace) -> object:
 
 def listing(options: Namespace) -> object:
     """List what was fetched."""
-    from qrag_lib.models.hub.keeping import models_kept
+    from local_models.hub.model_store import models_kept
 
     return models_kept(_settings(options))
 
 
 def remove(options: Namespace) -> object:
     """Remove a model, or show what would go."""
-    from qrag_lib.models.hub.keeping import removal
+    from local_models.hub.model_store import removal
 
     found = removal(options.model, _settings(options))
     return found.apply() if options.yes else found
@@ -94,7 +94,7 @@ def remove(options: Namespace) -> object:
 
 def clean(options: Namespace) -> object:
     """Remove what is of no use, or show it."""
-    from qrag_lib.models.hub.keeping import cleaning
+    from local_models.hub.model_store import cleaning
 
     found = cleaning(_settings(options), everything=options.all)
     return found.apply() if options.yes else found
@@ -111,7 +111,7 @@ VERBS: Mapping[str, Callable[[Namespace], object]] = {
 
 
 def _hub(options: Namespace) -> Hub:
-    from qrag_lib.models.hub.keeping import open_hub
+    from local_models.hub.model_store import open_hub
 
     return open_hub(options.endpoint, token=True if options.token else None, say=_say)
 

@@ -46,8 +46,8 @@ def run(options: Namespace) -> object:
 
 def plan(options: Namespace) -> object:
     """How a model would be loaded here."""
+    from local_models.engines.model_choice import plan_address
     from qrag_lib.cli.verbs import settings_of
-    from qrag_lib.models.choose import plan_address
 
     return plan_address(
         options.model,
@@ -60,8 +60,8 @@ def plan(options: Namespace) -> object:
 
 def quantize(options: Namespace) -> object:
     """Make the int8 store of a model, and measure how far it is from it."""
+    from local_models.int8.quantize import make_int8
     from qrag_lib.cli.verbs import settings_of
-    from qrag_lib.models.quantizing import make_int8
     from qrag_lib.progress import shown
 
     out = Path(options.out) if options.out else None
@@ -71,8 +71,8 @@ def quantize(options: Namespace) -> object:
 
 def stop(options: Namespace) -> object:
     """End the workers of the models folder; how many there were."""
+    from local_models.clients.registry import stop_workers
     from qrag_lib.cli.verbs import settings_of
-    from qrag_lib.models.worker.registry import stop_workers
 
     n = len(stop_workers(settings_of(options).models_folder))
     return ngettext("{n} process was ended", "{n} processes were ended", n).format(n=n)

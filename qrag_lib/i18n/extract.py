@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from babel.messages.catalog import Catalog
 
 FOLDER = Path(__file__).parent
+PACKAGES = (FOLDER.parent, FOLDER.parents[1] / "local_models")
 TRANSLATED = ("pt_BR",)
 MARKS = {"_": 1, "N_": 1, "ngettext": 2}  # how many of the arguments are texts
 HEADER = """# Q-RAG interface texts in {name}.
@@ -32,13 +33,14 @@ msgstr ""
 
 
 def in_code() -> Catalog:
-    """Every message marked by `_`, `N_` or `ngettext` in the package, inside f-strings too."""
+    """Every message marked by `_`, `N_` or `ngettext` in both packages, inside f-strings too."""
     from babel.messages.catalog import Catalog
 
     found = Catalog(fuzzy=False)
-    for path in sorted(FOLDER.parent.rglob("*.py")):
-        for message in messages(path.read_text("utf-8")):
-            found.add(message, locations=[(path.relative_to(FOLDER.parent).as_posix(), 0)])
+    for package in PACKAGES:
+        for path in sorted(package.rglob("*.py")):
+            for message in messages(path.read_text("utf-8")):
+                found.add(message, locations=[(path.relative_to(package.parent).as_posix(), 0)])
     return found
 
 

@@ -23,7 +23,7 @@ from qrag_lib.rag.reading import longest_run, tokens
 from qrag_lib.rag.statements import Statement, opposed
 
 if TYPE_CHECKING:
-    from qrag_lib.models.encoder import Embedder
+    from local_models.embedding.embedder import Embedder
 
 Reason = Literal["", "nothing", "number", "name", "denial", "weak"]
 

@@ -9,12 +9,12 @@ from typing import Final
 
 import numpy as np
 
+from local_models.embedding.embedder import Embedder
+from local_models.reading.span_reader import SpanReader
 from qrag_lib.errors import QragError
 from qrag_lib.i18n import _, ngettext
 from qrag_lib.language import detect
 from qrag_lib.language.cutting import is_row
-from qrag_lib.models.encoder import Embedder
-from qrag_lib.models.span_reader import SpanReader
 from qrag_lib.rag import judgement, named
 from qrag_lib.rag.asking import Question
 from qrag_lib.rag.confidence import THRESHOLD, confidence

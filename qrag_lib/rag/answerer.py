@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
+from local_models.engines.model_choice import EXTRACTIVE
 from qrag_lib.i18n import _
-from qrag_lib.models.choose import EXTRACTIVE
 from qrag_lib.rag.answer import ask
 from qrag_lib.rag.catalog import Catalog
 from qrag_lib.rag.citing import placed
@@ -19,8 +19,8 @@ from qrag_lib.rag.writers import Writers
 from qrag_lib.types import Answer, Document, Filter, Hits
 
 if TYPE_CHECKING:
-    from qrag_lib.models.encoder import Embedder
-    from qrag_lib.models.span_reader import SpanReader
+    from local_models.embedding.embedder import Embedder
+    from local_models.reading.span_reader import SpanReader
     from qrag_lib.rag.live import OnText
 
 QUOTES: Final = "extractive"  # who writes then

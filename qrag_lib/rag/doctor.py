@@ -20,7 +20,7 @@ from qrag_lib.rag.stores.dense import DenseIndex
 from qrag_lib.rag.vanished import vanished
 
 if TYPE_CHECKING:
-    from qrag_lib.models.encoder import Embedder
+    from local_models.embedding.embedder import Embedder
 
 BESIDE = ("files", "models", "outdated")  # codes of what does not keep the workspace from answering
 SAME = 0.999  # least cosine of a vector and its copy: float16 keeps 0.9999

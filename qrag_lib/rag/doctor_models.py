@@ -14,7 +14,7 @@ from qrag_lib.settings import Settings
 
 def model_findings(settings: Settings) -> Iterator[Finding]:
     """What is wrong with models and caches: sizes and headers are read, of the weights not a byte."""
-    from qrag_lib.models.choose import installed
+    from local_models.engines.model_choice import installed
 
     for path in installed(settings):
         yield from _gguf(path) if path.is_file() else _folder(path)
@@ -22,7 +22,7 @@ def model_findings(settings: Settings) -> Iterator[Finding]:
 
 
 def _gguf(path: Path) -> Iterator[Finding]:
-    from qrag_lib.models.gguf_header import read_gguf_header
+    from local_models.llama_cpp.gguf_header import read_gguf_header
 
     try:
         read_gguf_header(path)
@@ -31,9 +31,9 @@ def _gguf(path: Path) -> Iterator[Finding]:
 
 
 def _folder(path: Path) -> Iterator[Finding]:
-    from qrag_lib.models.choose import name_of
-    from qrag_lib.models.hub.verify import verify
-    from qrag_lib.models.intake import read_config
+    from local_models.checkpoint.model_safety import read_config
+    from local_models.engines.model_choice import name_of
+    from local_models.hub.verify import verify
 
     try:
         read_config(path)
@@ -51,7 +51,7 @@ def _folder(path: Path) -> Iterator[Finding]:
 
 
 def _useless(settings: Settings) -> Iterator[Finding]:
-    from qrag_lib.models.hub.keeping import cleaning
+    from local_models.hub.model_store import cleaning
 
     found = cleaning(settings)
     if found.items:

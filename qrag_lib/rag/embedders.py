@@ -16,7 +16,7 @@ from qrag_lib.rag.catalog import Index
 from qrag_lib.settings import Settings
 
 if TYPE_CHECKING:
-    from qrag_lib.models.encoder import Embedder
+    from local_models.embedding.embedder import Embedder
 
 SOON_S: Final = 0.5  # a load that takes longer is told
 Wanted = tuple[str, str, str]  # address, prefix of questions, prefix of passages
@@ -72,14 +72,14 @@ class Embedders:
 
     def _in_worker(self) -> bool:
         """Where torch is in this process already, a model is no burden here."""
-        from qrag_lib.models.worker.room import is_short
+        from local_models.clients.memory_pressure import is_short
 
         if "torch" in sys.modules or self._settings.worker == "never":
             return False
         return self._settings.worker == "always" or is_short()
 
     def _hosted(self, wanted: Wanted) -> Embedder:
-        from qrag_lib.models.worker.embedder import open_hosted_embedding
+        from local_models.worker.hosted_embedder import open_hosted_embedding
 
         address, query_prefix, passage_prefix = wanted
         return open_hosted_embedding(
@@ -93,14 +93,14 @@ class Embedders:
 
     def _instead(self, wanted: Wanted) -> Embedder:
         """The model in this process, where no worker can be had. Where memory is short, the error stands."""
-        from qrag_lib.models.worker.room import is_short
+        from local_models.clients.memory_pressure import is_short
 
         if is_short():
             raise
         return self._here(wanted)
 
     def _here(self, wanted: Wanted) -> Embedder:
-        from qrag_lib.models.embedding import open_embedding
+        from local_models.embedding.sentence_embedding import open_embedding
 
         address, query_prefix, passage_prefix = wanted
         return open_embedding(address, query_prefix=query_prefix or None, passage_prefix=passage_prefix or None)

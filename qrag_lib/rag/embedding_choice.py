@@ -9,12 +9,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
+from local_models.checkpoint.model_folder import MINILM
+from local_models.clients.memory_pressure import is_short
+from local_models.embedding.e5_file import E5
 from qrag_lib.errors import DocumentRefused
 from qrag_lib.i18n import _
 from qrag_lib.language import detect
-from qrag_lib.models.checkpoint import MINILM
-from qrag_lib.models.e5_file import E5
-from qrag_lib.models.worker.room import is_short
 from qrag_lib.rag.documents import FoundFile, Reader
 from qrag_lib.rag.sources import Item, Source
 from qrag_lib.types import Document

@@ -27,7 +27,7 @@ from qrag_lib.rag.stores.dense import DenseIndex
 from qrag_lib.types import Chunk
 
 if TYPE_CHECKING:
-    from qrag_lib.models.encoder import Embedder
+    from local_models.embedding.embedder import Embedder
 
 Curve = NDArray[np.float64]
 

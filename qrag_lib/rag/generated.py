@@ -8,11 +8,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
+from local_models.embedding.embedder import Embedder
+from local_models.reading.span_reader import SpanReader
 from qrag_lib.errors import GenerationFailed, ModelError, QragError, SettingsError
 from qrag_lib.i18n import _, ngettext
 from qrag_lib.language import sentences
-from qrag_lib.models.encoder import Embedder
-from qrag_lib.models.span_reader import SpanReader
 from qrag_lib.rag.alignment import Support, align
 from qrag_lib.rag.answer import ask, cite
 from qrag_lib.rag.asking import Question

@@ -33,7 +33,7 @@ from qrag_lib.rag.vanished import vanished
 from qrag_lib.types import Chunk, Document, IngestReport, text_hash
 
 if TYPE_CHECKING:
-    from qrag_lib.models.encoder import Embedder
+    from local_models.embedding.embedder import Embedder
 
 WINDOW_CHARACTERS = 1_000_000  # of text held in memory between reading and committing
 BATCH = 128  # texts embedded between two commits: what a kill can cost; measured as quick as 512

@@ -14,10 +14,10 @@ from dataclasses import dataclass
 from math import ceil
 from typing import Final
 
+from local_models.engines.generation import Message
 from qrag_lib.errors import ModelError
 from qrag_lib.i18n import _
 from qrag_lib.language import blocks, sentences
-from qrag_lib.models.generation import Message
 from qrag_lib.show import wording
 from qrag_lib.show.neutral import OBEYED
 from qrag_lib.types import Chunk, Hit

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from qrag_lib.models.span_weights import FILE
-from qrag_lib.models.worker.room import is_short
+from local_models.clients.memory_pressure import is_short
+from local_models.reading.span_weights import FILE
 from qrag_lib.settings import Settings
 
 if TYPE_CHECKING:
-    from qrag_lib.models.encoder import Embedder
-    from qrag_lib.models.span_reader import SpanReader
+    from local_models.embedding.embedder import Embedder
+    from local_models.reading.span_reader import SpanReader
 
 
 def reader_of(settings: Settings, embedding: Embedder | None = None) -> SpanReader | None:
@@ -21,7 +21,7 @@ def reader_of(settings: Settings, embedding: Embedder | None = None) -> SpanRead
     """
     if settings.reader == "none" or not FILE.is_file() or is_short():
         return None
-    from qrag_lib.models.span_reader import load_reader
-    from qrag_lib.models.worker.embedder import HostedEmbedding
+    from local_models.reading.span_reader import load_reader
+    from local_models.worker.hosted_embedder import HostedEmbedding
 
     return embedding if isinstance(embedding, HostedEmbedding) else load_reader()

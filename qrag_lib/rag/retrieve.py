@@ -26,7 +26,7 @@ from qrag_lib.types import Hit, Hits, text_hash
 if TYPE_CHECKING:
     from llama_index.core.postprocessor.types import BaseNodePostprocessor
 
-    from qrag_lib.models.encoder import Embedder
+    from local_models.embedding.embedder import Embedder
 
 Mode = Literal["hybrid", "dense", "lexical", "rrf"]
 OpenEmbedding = Callable[[Index], "Embedder"]

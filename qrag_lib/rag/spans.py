@@ -9,7 +9,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from qrag_lib.models.span_reader import Passage, Reading, SpanReader
+from local_models.reading.span_reader import Passage, Reading, SpanReader
 from qrag_lib.rag.evidence import Array, Candidate
 from qrag_lib.types import Hit
 

@@ -6,8 +6,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from local_models.embedding.embedder import Embedder
 from qrag_lib.errors import SettingsError
-from qrag_lib.models.encoder import Embedder
 from qrag_lib.rag.generated import Draft, draft_of, judged
 from qrag_lib.rag.prompting import Prompt, assemble
 from qrag_lib.rag.writers import EngineWriter, Writer

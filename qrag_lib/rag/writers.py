@@ -6,9 +6,9 @@ import time
 from collections.abc import Callable, Generator, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
+from local_models.engines.generation import Engine, Generation, Message, Sampling
 from qrag_lib.errors import SettingsError
 from qrag_lib.i18n import _
-from qrag_lib.models.generation import Engine, Generation, Message, Sampling
 from qrag_lib.rag.prompting import estimate
 from qrag_lib.types import Writing
 
@@ -142,7 +142,7 @@ class Writers:
     def check(self, llm: object) -> None:
         """Raise SettingsError or NotFound for an address that means nothing here, before any work is done for it."""
         if isinstance(llm, str) and llm not in self._opened:
-            from qrag_lib.models.open_llm import check_address
+            from local_models.engines.open_llm import check_address
 
             check_address(llm, self._settings)
 
@@ -174,7 +174,10 @@ class Writers:
             engine.close()
 
     def _open(self, address: str) -> Engine:
-        from qrag_lib.models.open_llm import open_engine, resolved  # without LlamaIndex around it, which takes 100 MB
+        from local_models.engines.open_llm import (  # without LlamaIndex around it, which takes 100 MB
+            open_engine,
+            resolved,
+        )
 
         if address not in self._opened:
             found, self._reasons[address] = resolved(address, self._settings)
@@ -184,7 +187,7 @@ class Writers:
 
 def _quotes(engine: Engine) -> bool:
     """True for the engine without a model, which `auto:` takes where there is none: our own quotes do better."""
-    from qrag_lib.models.extractive import ExtractiveEngine
+    from local_models.engines.extractive import ExtractiveEngine
 
     return isinstance(engine, ExtractiveEngine)
 
