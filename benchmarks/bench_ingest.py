@@ -21,7 +21,7 @@ from benchmarks.report import Result
 from qrag_lib.progress import quiet
 
 if TYPE_CHECKING:
-    from qrag_lib.rag.catalog import Index
+    from qrag_lib.catalog import Index
     from qrag_lib.workspace import Workspace
 
 QUICK_FILES = 60
@@ -88,7 +88,7 @@ def ingest_with_ours(folder: str, workspace: str) -> dict[str, Any]:
 def embed_alone(workspace: str) -> dict[str, Any]:
     """Seconds of embedding the very texts of the workspace's chunks, and nothing else."""
     from local_models.embedding.sentence_embedding import open_embedding
-    from qrag_lib.rag.catalog import Catalog
+    from qrag_lib.catalog import Catalog
 
     catalog = Catalog(Path(workspace) / "catalog.db", read_only=True)
     index = catalog.indexes.active()

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from math import comb, sqrt
 
 from benchmarks.natural_sets import Gold, Question
-from qrag_lib.rag.metrics import Interval
+from qrag_lib.evaluation.metrics import Interval
 from qrag_lib.types import Outcome
 
 MARKS = re.compile(r"[*_`]")

@@ -8,7 +8,7 @@ from textwrap import fill
 
 from benchmarks.natural_counts import MEASURES, Row, auroc, changed, groups
 from benchmarks.report import table
-from qrag_lib.rag.metrics import Interval
+from qrag_lib.evaluation.metrics import Interval
 
 COUNTED = ("right", "within what is shown", "sure and wrong", "refused wrongly", "refused rightly")
 SEARCHED = ("search: first passage", "search: first three", "search: first five", "search: first ten")

@@ -25,8 +25,8 @@ FOUND = 10  # passages of the search that are looked at
 INDEXED = ("embedding_model", "embedding_query_prefix", "embedding_passage_prefix")
 CUT = ("chunk_size", "chunk_overlap", "chunk_unit")
 # What an index is made by: a change in it makes another workspace.
-MODULES = ("chunking", "packing", "outline", "ingest", "fit", "fusion", "lexical", "candidates")
-MAKING = ("language", "rag/documents", "rag/catalog", *(f"rag/{name}.py" for name in MODULES))
+SEARCH = ("fusion_weight", "fusion", "lexical", "candidates")
+MAKING = ("language", "documents", "catalog", "chunking", "ingest/ingest.py", *(f"search/{n}.py" for n in SEARCH))
 
 
 def workspace_key(settings: Settings) -> str:

@@ -14,8 +14,8 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.material import DOCUMENTS, find
+from qrag_lib.catalog import Catalog
 from qrag_lib.progress import quiet
-from qrag_lib.rag.catalog import Catalog
 from qrag_lib.types import text_hash
 from qrag_lib.workspace import Workspace
 

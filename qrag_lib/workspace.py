@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from qrag_lib import progress as progress_bars
+from qrag_lib.answer.written.llm_adapters import Writers
+from qrag_lib.catalog import Catalog
 from qrag_lib.errors import (
     EvaluationError,
     NotFound,
@@ -19,14 +21,12 @@ from qrag_lib.errors import (
     WorkspaceReadOnly,
 )
 from qrag_lib.i18n import _
+from qrag_lib.ingest.indexer import Indexer
+from qrag_lib.ingest.writer_lock import writer
 from qrag_lib.progress import Progress
-from qrag_lib.rag.catalog import Catalog
-from qrag_lib.rag.embedders import Embedders
-from qrag_lib.rag.indexer import Indexer
-from qrag_lib.rag.lock import writer
-from qrag_lib.rag.stores.dense import DenseIndex
-from qrag_lib.rag.writers import Writers
+from qrag_lib.search.embedders import Embedders
 from qrag_lib.settings import Settings, load_settings
+from qrag_lib.stores.dense import DenseIndex
 from qrag_lib.types import Answer, Document, Filter, Hits, IngestReport, Verdict, Verdicts
 
 if TYPE_CHECKING:
@@ -35,16 +35,16 @@ if TYPE_CHECKING:
 
     from local_models.engines.generation import Engine
     from local_models.planning.load_plan import LoadPlan
-    from qrag_lib.overview import Overview
-    from qrag_lib.rag.answerer import Answerer
-    from qrag_lib.rag.doctor import Diagnosis
-    from qrag_lib.rag.evaluate import EvaluationReport
-    from qrag_lib.rag.explain import Explanation
-    from qrag_lib.rag.forget import Receipt
-    from qrag_lib.rag.listing import DocumentTable
-    from qrag_lib.rag.live import OnText
-    from qrag_lib.rag.question_sets import QuestionSet
-    from qrag_lib.system import Status
+    from qrag_lib.answer.answerer import Answerer
+    from qrag_lib.answer.streaming_display import OnText
+    from qrag_lib.evaluation.evaluate import EvaluationReport
+    from qrag_lib.evaluation.question_sets import QuestionSet
+    from qrag_lib.ingest.forget import Receipt
+    from qrag_lib.search.explain import Explanation
+    from qrag_lib.upkeep.doctor import Diagnosis
+    from qrag_lib.upkeep.documents_table import DocumentTable
+    from qrag_lib.upkeep.overview import Overview
+    from qrag_lib.upkeep.system import Status
 
 CATALOG = "catalog.db"
 CHROMA = "chroma"
@@ -105,7 +105,7 @@ class Workspace:
         return self._overview()._repr_html_()
 
     def _overview(self) -> Overview:
-        from qrag_lib.overview import overview
+        from qrag_lib.upkeep.overview import overview
 
         return overview(self.path, self.catalog, self.settings)
 
@@ -133,15 +133,15 @@ class Workspace:
         """Bring the workspace in step with a source; what has not changed costs nothing.
 
         source: a folder, a file, a list of files, records {id, text, metadata} or a `.jsonl` file of
-        them, LlamaIndex documents, a STIX bundle of MITRE ATT&CK. include, limit: see `rag.sources`.
+        them, LlamaIndex documents, a STIX bundle of MITRE ATT&CK. include, limit: see `ingest.sources`.
         delete_missing: documents that the source no longer has are forgotten.
         Refused files are listed in the report, the others go on. Stopped at any moment, the next
         call goes on from there. Raises WorkspaceBusy, WorkspaceReadOnly, DiskFull, SourceError; NothingRead
         where files or a folder were given and none of it could be read.
         """
-        from qrag_lib.rag.documents import Limits, Reader
-        from qrag_lib.rag.sources import check_read, open_source
-        from qrag_lib.rag.vanished import find_vanished
+        from qrag_lib.documents import Limits, Reader
+        from qrag_lib.ingest.sources import check_read, open_source
+        from qrag_lib.ingest.vanished import find_vanished
 
         if isinstance(source, str | Path) and (gone := find_vanished(self.catalog, source)):
             raise SourceError(gone.message, hint=gone.hint)
@@ -166,7 +166,7 @@ class Workspace:
 
     def forget(self, documents: str | Sequence[str]) -> Receipt:
         """Remove documents, by id or name, from everything in the workspace. Raises NotFound."""
-        from qrag_lib.rag.forget import forget
+        from qrag_lib.ingest.forget import forget
 
         names = [documents] if isinstance(documents, str) else list(documents)
         with self._writing(_("forgetting")):
@@ -187,7 +187,7 @@ class Workspace:
         filters: {key: value}, {key: [values]}, {key: {">=": value}}, Filters or LlamaIndex
         MetadataFilters. rerank: a LlamaIndex node postprocessor.
         """
-        from qrag_lib.rag.retrieve import search
+        from qrag_lib.search.retrieve import search
 
         return search(
             self.catalog,
@@ -252,8 +252,8 @@ class Workspace:
 
     @property
     def _answerer(self) -> Answerer:
-        from qrag_lib.rag.answerer import Answerer
-        from qrag_lib.rag.readers import reader_of
+        from qrag_lib.answer.answerer import Answerer
+        from qrag_lib.answer.open_reader import reader_of
 
         reader = partial(reader_of, self.settings)
         return Answerer(self.catalog, self.search, self.embedders, self._writers, reader, self.settings.top_k)
@@ -267,7 +267,7 @@ class Workspace:
         filters: Mapping[str, Any] | Sequence[Filter] | None = None,
     ) -> Explanation:
         """At which stage a document or phrase that should have been found was lost, and what brings it back."""
-        from qrag_lib.rag.explain import explain
+        from qrag_lib.search.explain import explain
 
         return explain(
             self.catalog,
@@ -296,9 +296,9 @@ class Workspace:
         and `qrels.tsv`. k: passages that an answer is taken from. mode: as in `search`. llm: as in `ask`;
         it is asked for several answers at once.
         """
-        from qrag_lib.rag.evaluate import evaluate
-        from qrag_lib.rag.question_sets import load_question_set
-        from qrag_lib.rag.together import Ahead
+        from qrag_lib.answer.written.batch_answers import Ahead
+        from qrag_lib.evaluation.evaluate import evaluate
+        from qrag_lib.evaluation.question_sets import load_question_set
 
         if self.catalog.indexes.active() is None:
             raise EvaluationError(_("the workspace holds no documents"), hint=_("qrag ingest FOLDER puts some in"))
@@ -309,7 +309,7 @@ class Workspace:
 
     def make_questions(self, n: int = 100) -> QuestionSet:
         """A question set that the documents pose to themselves: headings, definitions, FAQ lines, cloze."""
-        from qrag_lib.rag.questions import make_questions
+        from qrag_lib.evaluation.synthetic_questions import make_questions
 
         index = self.catalog.indexes.active()
         chunks = self.catalog.chunks.sample(index.id, 20 * n) if index else []
@@ -317,7 +317,7 @@ class Workspace:
 
     def retriever(self, k: int | None = None, **options: Any) -> Any:
         """A LlamaIndex `BaseRetriever` over this workspace."""
-        from qrag_lib.rag.retriever import QragRetriever
+        from qrag_lib.search.retriever import QragRetriever
 
         return QragRetriever(
             self.catalog, self.dense, self.embedders.of, k=self.settings.top_k if k is None else k, **options
@@ -327,7 +327,7 @@ class Workspace:
 
     def documents(self) -> DocumentTable:
         """Every document with its state, the refused ones too."""
-        from qrag_lib.rag.listing import list_documents
+        from qrag_lib.upkeep.documents_table import list_documents
 
         return list_documents(self.catalog)
 
@@ -346,7 +346,7 @@ class Workspace:
 
     def status(self) -> Status:
         """Documents, index, language models, disk and memory."""
-        from qrag_lib.system import status
+        from qrag_lib.upkeep.system import status
 
         return status(self.path, self.catalog, self.dense, self.settings)
 
@@ -363,8 +363,8 @@ class Workspace:
 
     def doctor(self, *, repair: bool = False) -> Diagnosis:
         """Compare files, catalogue and vector index, look through the models; `repair` mends what can be mended."""
-        from qrag_lib.rag.doctor import diagnose, mend
-        from qrag_lib.rag.doctor_models import model_findings
+        from qrag_lib.upkeep.doctor import diagnose, mend
+        from qrag_lib.upkeep.doctor_models import model_findings
 
         if not repair:
             return diagnose(self.catalog, self.dense, self.embedders.of, model_findings(self.settings))
@@ -394,7 +394,7 @@ class Workspace:
 
 def validate(source: str | Path | Sequence[str | Path], settings: Settings) -> Verdicts:
     """The verdicts on files that need not belong to a workspace, within the limits of the settings."""
-    from qrag_lib.rag import documents
+    from qrag_lib import documents
 
     verdicts: list[Verdict] = []
     with progress_bars.shown() as tell:

@@ -162,7 +162,7 @@ def look(workspace: str) -> dict[str, Any]:
 
 def hold(workspace: str, mark: str) -> None:
     """Write to the workspace until killed."""
-    from qrag_lib.rag.lock import writer
+    from qrag_lib.ingest.writer_lock import writer
 
     with opened(workspace) as w, writer(w.path, "testing"):
         Path(mark).touch()

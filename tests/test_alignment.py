@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from qrag_lib.rag.alignment import Support, align, stretches
-from qrag_lib.rag.asking import Question
-from qrag_lib.rag.evidence import Candidate, candidates
-from qrag_lib.rag.statements import Statement, value
+from qrag_lib.answer.sentences.claims import Statement, value
+from qrag_lib.answer.sentences.question_analysis import Question
+from qrag_lib.answer.sentences.sentence_scoring import Candidate, candidates
+from qrag_lib.answer.written.attribution import Support, align, stretches
 from qrag_lib.types import Chunk, Hit
 
 RULES = (

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from qrag_lib.answer.quoted.quotes import LONGEST_QUESTION, ask, passage_around
 from qrag_lib.errors import QragError
-from qrag_lib.rag.answer import LONGEST_QUESTION, ask, passage_around
 from qrag_lib.types import Answer, Chunk, Hit, Hits
 
 SCHOOL = (

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from qrag_lib.rag.boilerplate import boilerplate, is_boilerplate, kind_of_text
-from qrag_lib.rag.documents.limits import Limits
-from qrag_lib.rag.documents.readers import html, markdown
+from qrag_lib.answer.sentences.boilerplate import boilerplate, is_boilerplate, kind_of_text
+from qrag_lib.documents.limits import Limits
+from qrag_lib.documents.readers.markup import html, markdown
 
 PROSE = [
     "A ponte foi feita em 1901 por Ana Prado (SILVA et al., 2010, p. 12-15) e tem doze arcos.",

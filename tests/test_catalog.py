@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from qrag_lib.catalog import Catalog, Index
 from qrag_lib.errors import NotFound, QragError, WorkspaceDamaged, WorkspaceReadOnly
-from qrag_lib.rag.catalog import Catalog, Index
 from qrag_lib.types import Chunk, Document, Filter, IndexConfig, Refusal, Section, text_hash
 
 CONFIG = IndexConfig("tiny", "tiny-1", 200, 40)

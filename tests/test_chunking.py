@@ -13,9 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from local_models.embedding.sentence_embedding import SentenceEmbedding, open_embedding
+from qrag_lib.chunking.chunker import chunk, chunk_many
+from qrag_lib.chunking.outline import fit_headings, shorten
 from qrag_lib.errors import SettingsError
-from qrag_lib.rag.chunking import chunk, chunk_many
-from qrag_lib.rag.outline import fit_headings, shorten
 from qrag_lib.types import Chunk, Document, IndexConfig, Section
 
 
@@ -204,7 +204,7 @@ def test_our_chunker_is_a_llama_index_node_parser() -> None:
     from llama_index.core.ingestion import IngestionPipeline
     from llama_index.core.schema import Document as LlamaDocument
 
-    from qrag_lib.rag.node_parser import SentenceChunker
+    from qrag_lib.chunking.node_parser import SentenceChunker
 
     text = "Eco. " * 60
     parser = SentenceChunker(embedding=Words(), chunk_size=20, chunk_overlap=4)

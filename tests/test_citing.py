@@ -13,10 +13,12 @@ from pathlib import Path
 import pytest
 
 from qrag_lib import show
+from qrag_lib.answer.citing import placed
+from qrag_lib.documents.limits import Limits
+from qrag_lib.documents.readers.markup import html, markdown
+from qrag_lib.documents.readers.office import docx, xlsx
+from qrag_lib.documents.readers.plain import csv
 from qrag_lib.progress import quiet
-from qrag_lib.rag.citing import placed
-from qrag_lib.rag.documents.limits import Limits
-from qrag_lib.rag.documents.readers import csv, docx, html, markdown, xlsx
 from qrag_lib.settings import Settings
 from qrag_lib.types import Answer, Citation, Document, Sentence
 from qrag_lib.ui.asking import Asking

@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from qrag_lib.rag.catalog import Catalog, Index
-from qrag_lib.rag.stores import dense as dense_module
-from qrag_lib.rag.stores.chroma import ChromaFolder, TornFolder, build
-from qrag_lib.rag.stores.dense import DenseIndex
+from qrag_lib.catalog import Catalog, Index
+from qrag_lib.stores import dense as dense_module
+from qrag_lib.stores.chroma import ChromaFolder, TornFolder, build
+from qrag_lib.stores.dense import DenseIndex
 from qrag_lib.types import Chunk, Document, Filter, IndexConfig, text_hash
 
 CONFIG = IndexConfig("tiny", "tiny-1", 200, 40)

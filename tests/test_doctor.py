@@ -13,8 +13,8 @@ import fault_corpus
 import numpy as np
 import pytest
 
-from qrag_lib.rag.doctor import Diagnosis
 from qrag_lib.settings import Settings, use_language
+from qrag_lib.upkeep.doctor import Diagnosis
 from qrag_lib.workspace import Workspace
 
 
@@ -63,7 +63,7 @@ def level0(workspace: Path) -> Path:
 
 def replaced(workspace: Path) -> None:
     """The same ids with other vectors, in a folder that says of itself that it is whole."""
-    from qrag_lib.rag.stores.chroma import ChromaFolder, build
+    from qrag_lib.stores.chroma import ChromaFolder, build
 
     folder = ChromaFolder(chroma(workspace))
     ids = [name for hashes, _vectors in folder.contents() for name in hashes]

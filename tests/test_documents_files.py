@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 from conftest import DATA
 
+from qrag_lib.documents import Reader
 from qrag_lib.errors import DocumentRefused
-from qrag_lib.rag.documents import Reader
 from qrag_lib.types import REASONS, Document
 
 MANIFEST = DATA / "files" / "MANIFEST.jsonl"

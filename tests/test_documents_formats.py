@@ -11,9 +11,9 @@ from collections.abc import Iterator
 import office
 import pytest
 
+from qrag_lib.documents import Limits, Reader
+from qrag_lib.documents.text.draft import Extract
 from qrag_lib.errors import DocumentRefused
-from qrag_lib.rag.documents import Limits, Reader
-from qrag_lib.rag.documents.draft import Extract
 
 
 @pytest.fixture(scope="module")

@@ -8,9 +8,9 @@ from collections.abc import Iterator
 import office
 import pytest
 
+from qrag_lib.documents import Limits, Reader
+from qrag_lib.documents.readers.pdf.pages import paragraphs, whole_words, without_running_lines
 from qrag_lib.errors import DocumentRefused
-from qrag_lib.rag.documents import Limits, Reader
-from qrag_lib.rag.documents.readers.pages import paragraphs, whole_words, without_running_lines
 
 LONG = "Esta linha do texto tem mais ou menos a largura da página inteira, como"
 

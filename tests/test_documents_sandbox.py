@@ -15,8 +15,8 @@ from types import FrameType
 
 import pytest
 
+from qrag_lib.documents import Limits, Reader
 from qrag_lib.errors import DocumentRefused
-from qrag_lib.rag.documents import Limits, Reader
 
 PAGE = b"<html><body><p>uma p\xc3\xa1gina</p></body></html>"
 SLOW = b"<html><body>" + b"<p><b>x</b> y</p>" * 2_000_000  # about ten seconds, 32 MiB
@@ -133,7 +133,7 @@ def test_close_ends_the_child_and_so_does_forgetting_the_reader() -> None:
 SCRIPT = """
 import os, sys, threading
 sys.path.insert(0, {root!r})
-from qrag_lib.rag.documents import Reader
+from qrag_lib.documents import Reader
 print("started", flush=True)
 reader = Reader()
 reader.parse(b"<p>x</p>", "a.html")
@@ -176,7 +176,7 @@ def test_the_child_loads_no_heavy_library(reader: Reader) -> None:
 
 
 def test_importing_the_package_loads_no_parser() -> None:
-    code = "import sys, qrag_lib.rag.documents; print(*sys.modules)"
+    code = "import sys, qrag_lib.documents; print(*sys.modules)"
     loaded = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True).stdout
     heavy = {"lxml", "pypdf", "openpyxl", "striprtf", "charset_normalizer", "llama_index", "torch", "numpy"}
     assert not heavy & set(loaded.split())

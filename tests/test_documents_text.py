@@ -8,12 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from qrag_lib.documents import Reader
+from qrag_lib.documents.sniff import sniff
+from qrag_lib.documents.text.draft import Draft, Extract
+from qrag_lib.documents.text.encoding import decode
+from qrag_lib.documents.text.tidy import clean
 from qrag_lib.errors import DocumentRefused
-from qrag_lib.rag.documents import Reader
-from qrag_lib.rag.documents.clean import clean
-from qrag_lib.rag.documents.draft import Draft, Extract
-from qrag_lib.rag.documents.encoding import decode
-from qrag_lib.rag.documents.sniff import sniff
 
 LETTERS = "abcdefghijklmnopqrstuvwxyz ABCDE áéíóúâêôãõàçÁÉÍÓÚÂÊÔÃÕÇüñ.,;:!?0123456789\n"
 western = st.text(LETTERS, min_size=1, max_size=200)

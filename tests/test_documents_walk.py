@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
+from qrag_lib.documents import FoundFile, Limits, Reader, find_file, printable, read_file, validate, walk
 from qrag_lib.errors import DocumentRefused, SourceError
-from qrag_lib.rag.documents import FoundFile, Limits, Reader, find_file, printable, read_file, validate, walk
 from qrag_lib.types import Refusal
 
 NAMES = ["relatório ação.pdf", "linha\nquebrada.txt", "aspas\"'`.txt", "; rm x .txt", "-rf.txt", "arquivo.",

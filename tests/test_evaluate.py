@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from qrag_lib.errors import EvaluationError, ModelError
-from qrag_lib.rag.evaluate import EvaluationReport, compare, evaluate, load_report, ranked_documents
-from qrag_lib.rag.question_sets import Question, QuestionSet
+from qrag_lib.evaluation.evaluate import EvaluationReport, compare, evaluate, load_report, ranked_documents
+from qrag_lib.evaluation.question_sets import Question, QuestionSet
 from qrag_lib.types import Answer, Chunk, Citation, Hit, Hits, Sentence
 
 FOUND = {"first": "a a b c", "second": "c b a", "third": ""}  # question: the documents of its chunks, best first

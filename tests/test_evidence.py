@@ -5,9 +5,17 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from qrag_lib.answer.sentences.question_analysis import Question, kind_of, refers_back
+from qrag_lib.answer.sentences.sentence_scoring import (
+    FEATURES,
+    WEIGHTS,
+    candidates,
+    features,
+    matches,
+    score,
+    whole_sentences,
+)
 from qrag_lib.errors import NotFound
-from qrag_lib.rag.asking import Question, kind_of, refers_back
-from qrag_lib.rag.evidence import FEATURES, WEIGHTS, candidates, features, matches, score, whole_sentences
 from qrag_lib.types import Chunk, Hit
 
 TEXT = "O rio nasce na serra. A ponte foi feita em 1901 por Ana Prado. Ela tem doze arcos de pedra. O rio é largo."

@@ -10,8 +10,8 @@ import pytest
 from small_corpus import RECORDS, small_workspace
 
 from qrag_lib.errors import NotFound, QragError
-from qrag_lib.rag.explain import Explanation, explain, occurrences
-from qrag_lib.rag.retrieve import search
+from qrag_lib.search.explain import Explanation, explain, occurrences
+from qrag_lib.search.retrieve import search
 from qrag_lib.workspace import Workspace
 
 

@@ -12,8 +12,8 @@ import fault_corpus
 import pytest
 from crew import Crew, Hand, resize, small_disk, unwritable
 
-from qrag_lib.rag.catalog import Catalog
-from qrag_lib.rag.ingest import BATCH
+from qrag_lib.catalog import Catalog
+from qrag_lib.ingest.ingest import BATCH
 
 QUESTIONS = ["prazo do edital", "thesis credit report", "bolsa e matrícula 12345"]
 

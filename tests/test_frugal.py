@@ -20,10 +20,10 @@ from benchmarks.cgroups import NoCgroup, Ran, run_limited
 from local_models.clients import rendezvous
 from local_models.clients.registry import stop_workers
 from local_models.worker.hosted_embedder import open_hosted_embedding
+from qrag_lib.answer.written.generated import generate
+from qrag_lib.answer.written.llm_adapters import Writers
 from qrag_lib.cli import main
 from qrag_lib.cli.exits import Exit
-from qrag_lib.rag.generated import generate
-from qrag_lib.rag.writers import Writers
 from qrag_lib.settings import Settings
 from qrag_lib.types import Chunk, Hit, Hits
 

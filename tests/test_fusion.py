@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from qrag_lib.rag import fusion, retrieve
-from qrag_lib.rag.candidates import Candidates
+from qrag_lib.search import fusion, retrieve
+from qrag_lib.search.candidates import Candidates
 from qrag_lib.types import Chunk
 
 

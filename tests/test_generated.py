@@ -10,9 +10,9 @@ import pytest
 from scripted_llm import ObedientLLM, ScriptedEngine, ScriptedLLM, WholeLLM
 from small_corpus import small_workspace
 
+from qrag_lib.answer.written.generated import LONGEST_DRAFT, generate, split, spoken
+from qrag_lib.answer.written.llm_adapters import Writers
 from qrag_lib.errors import GenerationFailed, ModelUnavailable, SettingsError
-from qrag_lib.rag.generated import LONGEST_DRAFT, generate, split, spoken
-from qrag_lib.rag.writers import Writers
 from qrag_lib.settings import Settings
 from qrag_lib.types import Answer, Chunk, Hit, Hits
 from qrag_lib.workspace import Workspace

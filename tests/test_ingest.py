@@ -15,11 +15,11 @@ from typing import Any
 import pytest
 
 from local_models.embedding.sentence_embedding import open_embedding
+from qrag_lib.catalog.stored_documents import SOURCES
+from qrag_lib.chunking.chunker import chunk
+from qrag_lib.documents import Reader, from_stix
 from qrag_lib.errors import NothingRead, SourceError
-from qrag_lib.rag.catalog.documents import SOURCES
-from qrag_lib.rag.chunking import chunk
-from qrag_lib.rag.documents import Reader, from_stix
-from qrag_lib.rag.sources import Source
+from qrag_lib.ingest.sources import Source
 from qrag_lib.settings import Settings
 from qrag_lib.types import Document, IndexConfig, IngestReport
 from qrag_lib.workspace import Workspace

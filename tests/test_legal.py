@@ -8,8 +8,8 @@ import pytest
 from test_law import LAW
 from word_corpus import WordCorpus
 
-from qrag_lib.rag.legal import outline_of
-from qrag_lib.rag.outline import places
+from qrag_lib.chunking.legal_headings import outline_of
+from qrag_lib.chunking.outline import places
 from qrag_lib.types import Document, Section
 
 CODE = "\n\n".join(

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from small_corpus import small_workspace
 
-from qrag_lib.rag import lexical
-from qrag_lib.rag.lexical import Frequencies, QuestionTerms
+from qrag_lib.search import lexical
+from qrag_lib.search.lexical import Frequencies, QuestionTerms
 
 PASSAGES = [["river", "bank", "river"], ["money", "bank"], ["tree"], ["river", "tree", "money", "stone", "sand"]]
 

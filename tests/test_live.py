@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from qrag_lib.rag import live
+from qrag_lib.answer import streaming_display
 
 HOSTILE = "<img src=x onerror=alert(1)>\x1b[2J\u202e"
 
@@ -32,7 +32,7 @@ def notebook(monkeypatch: pytest.MonkeyPatch, pieces: list[str], error: type[Bas
     try:
         with capture_output() as captured:
             try:
-                with live.shown() as on_text:
+                with streaming_display.shown() as on_text:
                     for piece in pieces:
                         on_text(piece)
                     if error is not None:
@@ -46,14 +46,14 @@ def notebook(monkeypatch: pytest.MonkeyPatch, pieces: list[str], error: type[Bas
 
 def test_a_pipe_gets_nothing() -> None:
     stream = io.StringIO()
-    with live.shown(stream) as on_text:
+    with streaming_display.shown(stream) as on_text:
         on_text("text")
     assert stream.getvalue() == ""
 
 
 def test_a_terminal_gets_the_pieces_and_is_told_that_nothing_is_checked() -> None:
     stream = Terminal()
-    with live.shown(stream) as on_text:
+    with streaming_display.shown(stream) as on_text:
         for piece in ("Trinta ", "dias.", HOSTILE):
             on_text(piece)
     assert stream.getvalue().startswith("The model is writing; nothing of this is checked yet:\nTrinta dias.<img")

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from qrag_lib.errors import WorkspaceBusy
-from qrag_lib.rag.lock import HOLDER, holder, writer
+from qrag_lib.ingest.writer_lock import HOLDER, holder, writer
 
 
 def test_who_writes_is_named_while_it_writes(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from IPython.core.interactiveshell import InteractiveShell
 
-from qrag_lib.rag.explain import Explanation
+from qrag_lib.search.explain import Explanation
 from qrag_lib.types import Answer, Hits, IngestReport
 
 LIBRARY = "# Opening hours\n\nThe library opens at nine in the morning. On Saturdays it opens at ten.\n"

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import ndcg_score
 
-from qrag_lib.rag import metrics
+from qrag_lib.evaluation import metrics
 from qrag_lib.types import Answer, Citation, Sentence
 
 DOCUMENTS = [f"d{n}" for n in range(30)]

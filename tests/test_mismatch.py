@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from qrag_lib.rag.asking import Question
-from qrag_lib.rag.evidence import Candidate
-from qrag_lib.rag.mismatch import is_of_another
+from qrag_lib.answer.quoted.mismatch import is_of_another
+from qrag_lib.answer.sentences.question_analysis import Question
+from qrag_lib.answer.sentences.sentence_scoring import Candidate
 from qrag_lib.settings import Settings
 from qrag_lib.types import Chunk, Hit
 from qrag_lib.workspace import Workspace

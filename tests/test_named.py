@@ -8,8 +8,8 @@ import pytest
 from test_legal import CODE
 from word_corpus import WordCorpus
 
-from qrag_lib.rag.answer import ask
-from qrag_lib.rag.named import INSIDE, OTHER, named_by
+from qrag_lib.answer.quoted.quotes import ask
+from qrag_lib.search.named_provisions import INSIDE, OTHER, named_by
 from qrag_lib.types import Answer, Chunk
 
 NOISE = "Art. 1º Toda feira depende de alvará.\n\nArt. 4º A barraca tem três metros."

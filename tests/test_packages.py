@@ -6,8 +6,8 @@ from importlib.metadata import version
 
 import pytest
 
-from qrag_lib.rag.documents.packages import ADDRESS, from_packages, without_decoration
-from qrag_lib.rag.sources import open_source
+from qrag_lib.documents.packages import ADDRESS, from_packages, without_decoration
+from qrag_lib.ingest.sources import open_source
 from qrag_lib.types import Document
 
 

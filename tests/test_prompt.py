@@ -20,7 +20,7 @@ from local_models.clients.registry import running, stop_workers
 from qrag_lib.cli import main
 from qrag_lib.cli.exits import Exit
 from qrag_lib.errors import ModelError, ModelUnavailable
-from qrag_lib.rag import embedders
+from qrag_lib.search import embedders
 from qrag_lib.settings import Settings
 
 HEAVY = ("torch", "transformers", "llama_index", "chromadb")

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from qrag_lib.answer.written.prompting import assemble, estimate, harmless, uncovered
 from qrag_lib.errors import ModelError
-from qrag_lib.rag.prompting import assemble, estimate, harmless, uncovered
 from qrag_lib.types import Chunk, Hit
 
 

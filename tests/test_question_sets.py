@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from qrag_lib.errors import EvaluationError, NotFound
-from qrag_lib.rag.question_sets import Question, QuestionSet, load_question_set
+from qrag_lib.evaluation.question_sets import Question, QuestionSet, load_question_set
 
 
 def written(path: Path, *lines: object) -> Path:

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from qrag_lib.errors import EvaluationError
-from qrag_lib.rag.metrics import normalize
-from qrag_lib.rag.question_sets import Question, QuestionSet
-from qrag_lib.rag.questions import make_questions
+from qrag_lib.evaluation.metrics import normalize
+from qrag_lib.evaluation.question_sets import Question, QuestionSet
+from qrag_lib.evaluation.synthetic_questions import make_questions
 from qrag_lib.types import Chunk, Document, Section
 
 
@@ -150,7 +150,7 @@ def test_questions_are_spread_over_the_documents(corpus: list[Document]) -> None
 
 
 def test_a_made_set_is_saved_and_read_like_any_other(corpus: list[Document], tmp_path: Path) -> None:
-    from qrag_lib.rag.question_sets import load_question_set
+    from qrag_lib.evaluation.question_sets import load_question_set
 
     questions: QuestionSet = make_questions(corpus, 30)
     assert load_question_set(questions.save(tmp_path / "own.jsonl")).questions == questions.questions

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import values
 
-from qrag_lib.rag.requests import answer_request, request_of
+from qrag_lib.answer.requests import answer_request, request_of
 
 SUMMARIES = """
 resuma o documento

@@ -15,9 +15,9 @@ from llama_index.core.vector_stores import ExactMatchFilter, FilterCondition, Me
 from small_corpus import RECORDS, small_workspace
 
 from qrag_lib.errors import NotFound, QragError, QuestionError
-from qrag_lib.rag.conditions import to_filters
-from qrag_lib.rag.retrieve import search
-from qrag_lib.rag.retriever import QragRetriever
+from qrag_lib.search.conditions import to_filters
+from qrag_lib.search.retrieve import search
+from qrag_lib.search.retriever import QragRetriever
 from qrag_lib.types import Filter, Hits
 from qrag_lib.workspace import Workspace
 
@@ -209,8 +209,8 @@ def test_it_drops_into_a_query_engine():
 
 
 def test_hybrid_beats_each_side_and_rrf(shared_data: Path, tmp_path: Path):
-    from qrag_lib.rag.evaluate import evaluate
-    from qrag_lib.rag.question_sets import load_question_set
+    from qrag_lib.evaluation.evaluate import evaluate
+    from qrag_lib.evaluation.question_sets import load_question_set
 
     folder = shared_data / "qa" / "attack-procedures-en"
     records = [json.loads(line) for line in (folder / "corpus.jsonl").read_text("utf-8").splitlines()]

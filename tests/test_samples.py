@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from qrag_lib.rag.documents import read_file, validate
+from qrag_lib.documents import read_file, validate
 
 SAMPLES = Path(__file__).parents[1] / "samples"
 DOCUMENTS = SAMPLES / "documents"

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from qrag_lib.documents import FoundFile
 from qrag_lib.errors import SourceError
-from qrag_lib.rag.documents import FoundFile
-from qrag_lib.rag.sources import document_id, open_source
+from qrag_lib.ingest.sources import document_id, open_source
 from qrag_lib.types import Document, Refusal
 
 

@@ -15,11 +15,11 @@ from local_models.embedding.sentence_embedding import open_embedding
 from local_models.reading import span_weights
 from local_models.reading.span_reader import E5Reader, Passage, Reading, open_reader
 from local_models.reading.span_weights import FILE, pack, read_weights
+from qrag_lib.answer.open_reader import reader_of
+from qrag_lib.answer.quoted.spans import ANSWERED, FIRST, UNREAD, best_span, look_up
+from qrag_lib.answer.quoted.spans import read as read_spans
+from qrag_lib.answer.sentences.sentence_scoring import candidates
 from qrag_lib.errors import ModelDamaged
-from qrag_lib.rag.evidence import candidates
-from qrag_lib.rag.readers import reader_of
-from qrag_lib.rag.spans import ANSWERED, FIRST, UNREAD, best_span, look_up
-from qrag_lib.rag.spans import read as read_spans
 from qrag_lib.settings import Settings
 from qrag_lib.types import Chunk, Hit
 
@@ -127,6 +127,6 @@ def test_there_is_no_reader_where_none_is_wanted_or_its_weights_are_gone(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert reader_of(Settings(reader="none")) is None
-    monkeypatch.setattr("qrag_lib.rag.readers.FILE", tmp_path / "gone")
+    monkeypatch.setattr("qrag_lib.answer.open_reader.FILE", tmp_path / "gone")
     assert reader_of(Settings()) is None
     assert span_weights.FILE.is_file()

@@ -8,10 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from qrag_lib.answer.table_rows import Tables
+from qrag_lib.documents.limits import Limits
+from qrag_lib.documents.readers.markup import html
+from qrag_lib.documents.readers.office import docx, xlsx
+from qrag_lib.documents.readers.plain import csv
 from qrag_lib.language import sentences
-from qrag_lib.rag.documents.limits import Limits
-from qrag_lib.rag.documents.readers import csv, docx, html, xlsx
-from qrag_lib.rag.tables import Tables
 from qrag_lib.types import Row
 
 MARKDOWN = (

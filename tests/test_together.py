@@ -11,9 +11,9 @@ from small_corpus import small_workspace
 from tiny_llm import make_tiny_llm
 
 from local_models.engines.generation import Generation, Sampling
+from qrag_lib.answer.written.batch_answers import BATCH, Ahead
 from qrag_lib.errors import GenerationFailed, NotFound
-from qrag_lib.rag.question_sets import Question, QuestionSet
-from qrag_lib.rag.together import BATCH, Ahead
+from qrag_lib.evaluation.question_sets import Question, QuestionSet
 from qrag_lib.settings import load_settings
 from qrag_lib.types import Answer
 from qrag_lib.workspace import Workspace

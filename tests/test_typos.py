@@ -8,8 +8,8 @@ import pytest
 from word_corpus import WordCorpus
 
 from qrag_lib.language import detect
-from qrag_lib.rag.retrieve import make_query
-from qrag_lib.rag.typos import neighbours, reworded
+from qrag_lib.search.retrieve import make_query
+from qrag_lib.search.typos import neighbours, reworded
 
 TEXTS = {
     "licenca": "A licença-maternidade dura cento e vinte dias.",

@@ -6,8 +6,8 @@ from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
+from qrag_lib.answer.answerer import READ
 from qrag_lib.errors import NotFound, QragError
-from qrag_lib.rag.answerer import READ
 from qrag_lib.types import Answer, Citation, Hits, Sentence
 from qrag_lib.ui.asking import Asking
 from qrag_lib.ui.views import asking_view, dashboard

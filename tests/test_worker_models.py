@@ -19,7 +19,7 @@ from local_models.reading.span_reader import Passage, open_reader
 from local_models.worker import hosted_model as hosted_model
 from local_models.worker.hosted_embedder import open_hosted_embedding
 from qrag_lib import errors
-from qrag_lib.rag.readers import reader_of
+from qrag_lib.answer.open_reader import reader_of
 from qrag_lib.settings import Settings
 
 

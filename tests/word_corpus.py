@@ -5,12 +5,12 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from qrag_lib.catalog import Catalog
+from qrag_lib.chunking.chunker import chunk
 from qrag_lib.language import ANALYZER
-from qrag_lib.rag.catalog import Catalog
-from qrag_lib.rag.chunking import chunk
-from qrag_lib.rag.lexical import chunk_terms
-from qrag_lib.rag.retrieve import search
-from qrag_lib.rag.stores.dense import DenseIndex
+from qrag_lib.search.lexical import chunk_terms
+from qrag_lib.search.retrieve import search
+from qrag_lib.stores.dense import DenseIndex
 from qrag_lib.types import Document, Hits, IndexConfig
 
 

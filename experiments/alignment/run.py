@@ -1,4 +1,4 @@
-"""How well `rag.alignment` tells what the documents bear from what they do not.
+"""How well `answer.written.attribution` tells what the documents bear from what they do not.
 
     python experiments/alignment/run.py DATA [CACHE]
 
@@ -21,11 +21,20 @@ import numpy as np
 import numpy.typing as npt
 from statements import BAD, GOOD, TEST, TRAIN, Case, asked, cases
 
-from qrag_lib.rag import alignment
-from qrag_lib.rag.alignment import CONSTANT, FEATURES, THRESHOLD, WEIGHTS, Stretch, Weights, disagreement, stretches
-from qrag_lib.rag.asking import Question
-from qrag_lib.rag.evidence import candidates
-from qrag_lib.rag.statements import Statement
+from qrag_lib.answer.sentences.claims import Statement
+from qrag_lib.answer.sentences.question_analysis import Question
+from qrag_lib.answer.sentences.sentence_scoring import candidates
+from qrag_lib.answer.written import attribution
+from qrag_lib.answer.written.attribution import (
+    CONSTANT,
+    FEATURES,
+    THRESHOLD,
+    WEIGHTS,
+    Stretch,
+    Weights,
+    disagreement,
+    stretches,
+)
 from qrag_lib.workspace import Workspace
 
 Array = npt.NDArray[np.float64]
@@ -43,7 +52,7 @@ class Row:
 
     def best(self, *, semantic: bool = True, vetoes: bool = True) -> float:
         """Score of the best stretch that agrees."""
-        scores = alignment.score(self.rows, semantic=semantic) if len(self.rows) else np.zeros(0)
+        scores = attribution.score(self.rows, semantic=semantic) if len(self.rows) else np.zeros(0)
         held = sorted(zip(-scores, self.reasons, strict=True), key=lambda pair: pair[0])
         if not vetoes:
             return -float(held[0][0]) if held else 0.0
@@ -78,13 +87,13 @@ def _held(case: Case, language: str, texts: Any) -> Held:
     found = stretches(candidates(case.hits.hits, texts, language))
     weigh, claim = (
         Weights(Question(case.question, language), found),
-        alignment.stated(case.text, Question(case.question, language)),
+        attribution.stated(case.text, Question(case.question, language)),
     )
     return claim, weigh.nearest(claim, found, semantic=True), weigh
 
 
 def _texts(claim: Statement, near: Sequence[Stretch]) -> list[str]:
-    return [claim.text[: alignment.READ], *(stretch.statement.text[: alignment.READ] for stretch in near)]
+    return [claim.text[: attribution.READ], *(stretch.statement.text[: attribution.READ] for stretch in near)]
 
 
 def _row(case: Case, claim: Statement, near: Sequence[Stretch], weigh: Weights, vectors: dict[str, Any]) -> Row:
@@ -114,7 +123,7 @@ def fit(found: Sequence[Row], *, semantic: bool) -> tuple[Array, float]:
 
 
 def _agreeing(row: Row, semantic: bool) -> Array | None:
-    scores = alignment.score(row.rows, semantic=semantic) if len(row.rows) else []
+    scores = attribution.score(row.rows, semantic=semantic) if len(row.rows) else []
     agree = [(float(s), i) for i, (s, why) in enumerate(zip(scores, row.reasons, strict=True)) if not why]
     return row.rows[max(agree)[1]] if agree else None
 

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from qrag_lib.answer.sentences.claims import Statement
 from qrag_lib.language import sentences, terms, words
-from qrag_lib.rag.statements import Statement
 from qrag_lib.types import Filter, Hits
 from qrag_lib.workspace import Workspace
 

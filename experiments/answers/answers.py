@@ -24,11 +24,11 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
 
 from local_models.embedding.sentence_embedding import open_embedding
+from qrag_lib.answer.quoted.confidence import SIGNS, THRESHOLD, signs
+from qrag_lib.answer.quoted.quotes import _leads_to, ask, weigh
+from qrag_lib.answer.sentences import sentence_scoring
+from qrag_lib.answer.sentences.question_analysis import Question
 from qrag_lib.language import terms
-from qrag_lib.rag import evidence
-from qrag_lib.rag.answer import _leads_to, ask, weigh
-from qrag_lib.rag.asking import Question
-from qrag_lib.rag.confidence import SIGNS, THRESHOLD, signs
 from qrag_lib.types import Answer, Hits
 from qrag_lib.workspace import Workspace
 
@@ -63,23 +63,23 @@ class Case:
     """Candidates of one question: features, which hold the answer, and what confidence needs."""
 
     question: Question
-    found: list[evidence.Candidate]
+    found: list[sentence_scoring.Candidate]
     rows: np.ndarray
     right: np.ndarray
 
 
 def cases(asked: Sequence[Asked], texts: object, encoder: Encoder | None, *, without: bool = False) -> Iterator[Case]:
     """The candidates as `ask` sees them."""
-    from qrag_lib.rag.answer import _cosines
+    from qrag_lib.answer.quoted.quotes import _cosines
 
     for each in asked:
         hits = each.hits_without if without else each.hits
         question = Question(each.text, hits.language)
-        found = evidence.candidates(hits.hits, texts, hits.language)
+        found = sentence_scoring.candidates(hits.hits, texts, hits.language)
         if found and question.stems:
             cosines = None if encoder is None else _cosines(question, found, encoder)
             right = np.array([not without and each.holds(c) for c in found])
-            yield Case(question, found, evidence.features(question, found, cosines), right)
+            yield Case(question, found, sentence_scoring.features(question, found, cosines), right)
 
 
 def fit_ranking(groups: Sequence[Case], columns: Sequence[int], ridge: float = 1.0) -> np.ndarray:
@@ -111,14 +111,14 @@ def fit(data: Path, cache: Path) -> None:
             held += cases(asked, texts, encoder)
             removed += cases(asked, texts, encoder, without=True)
     encoder.save()
-    names = [n for n in evidence.FEATURES if n in evidence.WEIGHTS and n not in UNFITTED]
-    columns = [evidence.FEATURES.index(n) for n in names]
-    plain = [evidence.FEATURES.index(n) for n in names if n not in SEMANTIC]
+    names = [n for n in sentence_scoring.FEATURES if n in sentence_scoring.WEIGHTS and n not in UNFITTED]
+    columns = [sentence_scoring.FEATURES.index(n) for n in names]
+    plain = [sentence_scoring.FEATURES.index(n) for n in names if n not in SEMANTIC]
     with_embedder = dict(zip(names, fit_ranking(held, columns), strict=True))
     without = dict(zip([n for n in names if n not in SEMANTIC], fit_ranking(held, plain), strict=True))
     for n in names:
         print(f'    "{n}": ({with_embedder[n]:.2f}, {without.get(n, 0.0):.2f}),')
-    right = np.mean([c.right[np.argmax(evidence.score(c.rows))] for c in held])
+    right = np.mean([c.right[np.argmax(sentence_scoring.score(c.rows))] for c in held])
     print(f"# training questions {len(held)}, with the library's present weights first sentence right {right:.3f}")
     fit_confidence(held, removed)
 
@@ -127,7 +127,7 @@ def fit_confidence(held: Sequence[Case], removed: Sequence[Case]) -> None:
     """Print the weights of confidence: right first sentences against everything else, removed gold too."""
     rows, right = [], []
     for case in (*held, *removed):
-        scores = evidence.score(case.rows)
+        scores = sentence_scoring.score(case.rows)
         rows.append(signs(case.question, case.found, case.rows, scores))
         right.append(bool(case.right[np.argmax(scores)]))
     model = LogisticRegression(C=1.0, max_iter=2_000).fit(np.array(rows), right)
@@ -140,7 +140,7 @@ def overlap_baseline(question: str, hits: Hits, texts: object, df: dict[str, int
     """The sentence of the top three passages with the largest idf overlap; the same with its better neighbour."""
     asked = set(terms(question, hits.language))
     idf = {t: np.log(1 + (n - df.get(t, 0) + 0.5) / (df.get(t, 0) + 0.5)) for t in asked}
-    found = evidence.candidates(hits.hits[:3], texts, hits.language)
+    found = sentence_scoring.candidates(hits.hits[:3], texts, hits.language)
     overlap = {id(c): sum(idf[t] for t in asked & set(terms(c.text, hits.language))) for c in found}
     best = max(found, key=lambda c: overlap[id(c)], default=None)
     if best is None:

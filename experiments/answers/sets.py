@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from qrag_lib.rag.evidence import Candidate
+from qrag_lib.answer.sentences.sentence_scoring import Candidate
 from qrag_lib.types import Chunk, Filter, Hits
 from qrag_lib.workspace import Workspace
 

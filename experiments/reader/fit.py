@@ -17,12 +17,12 @@ from examples import Posed, find_spans, lines
 from train import is_held_out
 
 from local_models.reading.span_reader import Passage, Reading
-from qrag_lib.rag import judgement
-from qrag_lib.rag.asking import Question
-from qrag_lib.rag.evidence import candidates, features, score
-from qrag_lib.rag.readers import reader_of
-from qrag_lib.rag.retrieve import search
-from qrag_lib.rag.spans import read
+from qrag_lib.answer.open_reader import reader_of
+from qrag_lib.answer.quoted import judgement
+from qrag_lib.answer.quoted.spans import read
+from qrag_lib.answer.sentences.question_analysis import Question
+from qrag_lib.answer.sentences.sentence_scoring import candidates, features, score
+from qrag_lib.search.retrieve import search
 from qrag_lib.settings import Settings
 from qrag_lib.types import Hits
 from qrag_lib.workspace import Workspace

@@ -16,9 +16,9 @@ from benchmarks.llamaindex import DefaultPipeline
 from benchmarks.report import Result, table
 from experiments.retrieval_baseline.sets import Material, load_material
 from experiments.retrieval_baseline.weights import WEIGHTS, Gathered
+from qrag_lib.evaluation.evaluate import EvaluationReport, compare, evaluate
+from qrag_lib.evaluation.question_sets import QuestionSet
 from qrag_lib.progress import quiet
-from qrag_lib.rag.evaluate import EvaluationReport, compare, evaluate
-from qrag_lib.rag.question_sets import QuestionSet
 from qrag_lib.settings import Settings
 from qrag_lib.workspace import Workspace
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.material import find
-from qrag_lib.rag.question_sets import QuestionSet, load_question_set
+from qrag_lib.evaluation.question_sets import QuestionSet, load_question_set
 
 # {name: (set with the passages, set with the questions)}: XQuAD's questions have Portuguese twins of the same id.
 ACROSS = {

@@ -8,12 +8,12 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from qrag_lib.evaluation import metrics
+from qrag_lib.evaluation.question_sets import Question
 from qrag_lib.language import detect
-from qrag_lib.rag import metrics
-from qrag_lib.rag.candidates import Candidates, gather
-from qrag_lib.rag.fusion import Blend, blend_of, convex
-from qrag_lib.rag.question_sets import Question
-from qrag_lib.rag.retrieve import active_index, collapsed, embed, fused, make_query, to_hits
+from qrag_lib.search.candidates import Candidates, gather
+from qrag_lib.search.fusion import Blend, blend_of, convex
+from qrag_lib.search.retrieve import active_index, collapsed, embed, fused, make_query, to_hits
 from qrag_lib.types import Hits
 from qrag_lib.workspace import Workspace
 

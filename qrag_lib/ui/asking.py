@@ -7,9 +7,9 @@ from pathlib import Path
 
 import traitlets
 
+from qrag_lib.answer.answerer import READ
 from qrag_lib.errors import QragError
 from qrag_lib.i18n import _
-from qrag_lib.rag.answerer import READ
 from qrag_lib.types import Answer, Hits
 from qrag_lib.workspace import Workspace
 

@@ -8,9 +8,9 @@ from typing import Any
 import ipywidgets as widgets
 
 from qrag_lib import show
+from qrag_lib.answer.streaming_display import draft_html
 from qrag_lib.errors import QragError
 from qrag_lib.i18n import _
-from qrag_lib.rag.live import draft_html
 from qrag_lib.types import Answer
 from qrag_lib.ui.asking import Asking, Holdings, open_to_read, waiting
 
