@@ -68,11 +68,11 @@ def streamed(folder: str, prompt: str, n_new: int, drafts: int) -> dict[str, Any
 def opened(folder: Path, computed: Path, drafts: int) -> tuple[Engine, dict[str, Any]]:
     """The engine and its plan; nothing is kept of a prompt, so that each run computes all of its own."""
     from local_models.clients.open_worker import arguments_of
+    from local_models.configuration import Configuration
     from local_models.worker.hosted_model import build
-    from qrag_lib.settings import Settings
 
-    settings = Settings(offload_folder=computed, prefix_cache_mib=0)
-    engine, plan = build(arguments_of(folder, settings) | ({} if drafts else {"draft_tokens": 0}))
+    config = Configuration(offload_folder=computed, prefix_cache_mib=0)
+    engine, plan = build(arguments_of(folder, config) | ({} if drafts else {"draft_tokens": 0}))
     return engine, dict(plan)
 
 
@@ -94,14 +94,14 @@ def _written(engine: Engine, prompt: str, n_new: int, clock: Clock) -> tuple[lis
 
 def asked(folder: str, question: str, n_new: int, workspace: str) -> dict[str, Any]:
     """A question to a workspace, answered by the model in a worker: what `qrag ask --model` does, in n_new tokens."""
-    from local_models.engines.open_llm import open_engine  # as `qrag ask` does, without LlamaIndex around it
+    from local_models.engines.open_engine import open_engine  # as `qrag ask` does, without LlamaIndex around it
     from qrag_lib import Workspace
 
     clock = Clock()
     with Workspace.open(workspace) as opened_workspace:
 
         def load() -> Engine:
-            engine = open_engine(f"offload:{folder}", opened_workspace.settings)
+            engine = open_engine(f"offload:{folder}", opened_workspace.settings.engine)
             clock.loaded()
             return engine
 

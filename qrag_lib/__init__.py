@@ -1,5 +1,32 @@
 """Q-RAG: ask questions of your own documents; every quote can be checked.
 
+::
+
+    errors      all that is raised on purpose
+    display     how a value shows itself
+    types       the values that the library takes and gives
+    settings    what can be set, and where each value comes from
+    language    sentences, words and stems of Portuguese and English
+    i18n        interface texts in the reader's language
+    show        the form of each value on a terminal and in a notebook, made harmless
+    progress    how far a long job is
+    documents   files to documents, or refusals with their reason
+    chunking    documents to chunks
+    catalog     the one truth: documents, chunks and vectors in one SQLite file
+    stores      where vectors are searched
+    search      a question in, passages out
+    ingest      documents in: found, compared, cut, embedded, committed
+    answer      passages to an answer whose every quote can be checked
+    evaluation  how good search and answers are
+    upkeep      a workspace looked after
+    llamaindex  our parts as LlamaIndex's
+    workspace   one folder, opened; the verbs as its methods
+    cli         the verbs at the prompt
+    magics      the verbs in a notebook
+    ui          the panels of the dashboard
+    demo        `make run`
+
+Models are run by `local_models`. Each package has such a map; ARCHITECTURE.md has the picture.
 The public names are imported when they are first used, so `import qrag_lib` costs nothing.
 
 >>> import qrag_lib
@@ -14,8 +41,8 @@ from typing import TYPE_CHECKING, Any
 from qrag_lib.settings import quiet
 
 if TYPE_CHECKING:
-    from local_models.engines.open_llm import open_llm
     from qrag_lib.errors import QragError
+    from qrag_lib.llamaindex.open_llm import open_llm
     from qrag_lib.magics import load_ipython_extension, unload_ipython_extension
     from qrag_lib.settings import Settings, load_settings
     from qrag_lib.types import (
@@ -67,7 +94,7 @@ _HOMES = {
     "Workspace": "qrag_lib.workspace",
     "load_ipython_extension": "qrag_lib.magics",
     "load_settings": "qrag_lib.settings",
-    "open_llm": "local_models.engines.open_llm",
+    "open_llm": "qrag_lib.llamaindex.open_llm",
     "unload_ipython_extension": "qrag_lib.magics",
 }
 
@@ -79,6 +106,8 @@ def __getattr__(name: str) -> Any:
 
     if name not in __all__:
         raise AttributeError(f"module 'qrag_lib' has no attribute {name!r}; it has {', '.join(__all__)}")
+    if name not in _HOMES:
+        import_module("qrag_lib.show")  # how a value shows itself
     value = getattr(import_module(_HOMES.get(name, "qrag_lib.types")), name)
     globals()[name] = value
     return value

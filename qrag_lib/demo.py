@@ -15,12 +15,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from local_models.interface.reached import command
 from qrag_lib import progress, show
 from qrag_lib.documents.packages import ADDRESS
 from qrag_lib.errors import RunFailed, SettingsError, SourceError, WorkspaceError
 from qrag_lib.i18n import _
 from qrag_lib.progress import Progress
-from qrag_lib.reached import command
 from qrag_lib.settings import Settings
 from qrag_lib.types import Answer, Refusal
 from qrag_lib.workspace import CATALOG, Workspace

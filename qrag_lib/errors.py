@@ -8,13 +8,13 @@
     │   ├── NothingRead         a folder or files held nothing, or nothing that could be read; carries the report
     │   └── DocumentRefused     one file or record; carries a reason code, the others go on
     ├── QuestionError           what was asked cannot be asked: no words, a number out of range, an unknown key
-    ├── NotFound                a document, chunk, index or question set of that name is not there
+    ├── NotFound                a model, document, chunk, index or question set of that name is not there
+    ├── DiskFull                no room for what was asked
     ├── WorkspaceError          the folder itself
     │   ├── WorkspaceNotFound   there is none, or it is not one of ours
     │   ├── WorkspaceBusy       another process writes to it
     │   ├── WorkspaceReadOnly   it can be searched, not written
-    │   ├── WorkspaceDamaged    the catalogue cannot be read
-    │   └── DiskFull            no room for what was asked
+    │   └── WorkspaceDamaged    the catalogue cannot be read
     ├── ModelError              a model cannot be loaded, or is not the one the index was made with
     │   ├── ModelRefused        its files lie about themselves, or could run code
     │   ├── ModelDamaged        a file of it is missing, short, or holds other bytes
@@ -30,48 +30,42 @@ is the next thing to do. A notebook shows these two lines; `%tb` in the next cel
 
 from __future__ import annotations
 
-import sys
-import traceback
+from local_models.errors import (
+    DiskFull,
+    GenerationFailed,
+    ModelDamaged,
+    ModelError,
+    ModelRefused,
+    ModelTooLarge,
+    ModelUnavailable,
+    NotFound,
+    QragError,
+    SettingsError,
+)
 
-
-class QragError(Exception):
-    """The root. `hint` is the next act: a command, a setting, a path.
-
-    >>> QragError("no room: 3 MiB free", hint="free space").__notes__
-    ['→ free space']
-    """
-
-    def __init__(self, message: str, *, hint: str | None = None) -> None:
-        super().__init__(message)
-        self.message = message
-        self.hint = hint
-        if hint:
-            self.add_note(f"→ {hint}")
-
-    def _render_traceback_(self) -> list[str]:
-        """What IPython shows: message and hint where the error was just raised, all of it where `%tb` asks later."""
-        if sys.exc_info()[1] is not self:
-            return _whole(self)
-        return [_one_line(self.message), *([f"→ {_one_line(self.hint)}"] if self.hint else [])]
-
-
-def _whole(error: QragError) -> list[str]:
-    """The traceback in the form that the shell is set to (`%xmode`)."""
-    from IPython import get_ipython
-
-    if (shell := get_ipython()) is None:
-        return traceback.format_exception(error)
-    lines: list[str] = shell.InteractiveTB.structured_traceback(type(error), error, error.__traceback__)
-    return lines
-
-
-def _one_line(text: str) -> str:
-    """The text with every character that a screen would obey as an escape."""
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
-
-
-class SettingsError(QragError):
-    """A setting has a value that cannot be used."""
+__all__ = [
+    "DiskFull",
+    "DocumentRefused",
+    "EvaluationError",
+    "GenerationFailed",
+    "ModelDamaged",
+    "ModelError",
+    "ModelRefused",
+    "ModelTooLarge",
+    "ModelUnavailable",
+    "NotFound",
+    "NothingRead",
+    "QragError",
+    "QuestionError",
+    "RunFailed",
+    "SettingsError",
+    "SourceError",
+    "WorkspaceBusy",
+    "WorkspaceDamaged",
+    "WorkspaceError",
+    "WorkspaceNotFound",
+    "WorkspaceReadOnly",
+]
 
 
 class SourceError(QragError):
@@ -98,10 +92,6 @@ class QuestionError(QragError):
     """What was asked cannot be asked: no words, a number out of range, a filter on a key that nothing has."""
 
 
-class NotFound(QragError):
-    """A document, chunk, index or question set of that name is not there."""
-
-
 class WorkspaceError(QragError):
     """The workspace folder itself."""
 
@@ -120,38 +110,6 @@ class WorkspaceReadOnly(WorkspaceError):
 
 class WorkspaceDamaged(WorkspaceError):
     """The catalogue cannot be read."""
-
-
-class DiskFull(WorkspaceError):
-    """There is no room on the disk for what was asked."""
-
-
-class ModelError(QragError):
-    """A model cannot be loaded, or is not the one the index was made with."""
-
-
-class ModelRefused(ModelError):
-    """A model's files lie about themselves, or could run code; nothing of them was loaded."""
-
-
-class ModelDamaged(ModelError):
-    """A file of a model is missing, short, or holds other bytes than it should; `path` names it."""
-
-    def __init__(self, message: str, *, path: str = "", hint: str | None = None) -> None:
-        super().__init__(message, hint=hint)
-        self.path = path
-
-
-class ModelTooLarge(ModelError):
-    """No plan to load the model fits the memory that there is."""
-
-
-class ModelUnavailable(ModelError):
-    """A server, a worker or the hub does not answer; trying again may help."""
-
-
-class GenerationFailed(ModelError):
-    """A model began to answer and could not go on; what it had written is lost or cut."""
 
 
 class EvaluationError(QragError):

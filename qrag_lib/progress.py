@@ -11,22 +11,18 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any, Protocol, TextIO
+from typing import Any, TextIO
 
+from local_models.interface.blocks import bar_html
+from local_models.interface.job_progress import Progress, quiet
 from qrag_lib.i18n import _
 from qrag_lib.show import Html, duration, number, table_html
-from qrag_lib.show.blocks import bar_html
-from qrag_lib.show.wording import stage as worded
+from qrag_lib.show.phrases import stage as worded
+
+__all__ = ["FIGURES", "Progress", "Stage", "Stages", "in_notebook", "quiet", "said", "shown"]
 
 REDRAW_S = 0.2
 FIGURES = "application/vnd.qrag.stages+json"  # the stages in a notebook's output, for a program that runs it
-
-
-class Progress(Protocol):
-    """What a job reports to. Called often; an implementation decides when to draw."""
-
-    def __call__(self, stage: str, done: int, total: int | None = None, seconds: float | None = None) -> None:
-        """The stage has done so many of the total; seconds: time it worked so far, waiting left out."""
 
 
 @dataclass
@@ -83,10 +79,6 @@ class Stages:
     def left_s(self) -> float | None:
         """Seconds until the slowest stage is done."""
         return max((s.left_s for s in self.stages.values() if s.left_s is not None), default=None)
-
-
-def quiet(stage: str, done: int, total: int | None = None, seconds: float | None = None) -> None:
-    """A `Progress` that says nothing."""
 
 
 @contextmanager

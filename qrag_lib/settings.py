@@ -10,10 +10,13 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args, get_type_hints
 
-from qrag_lib import suggest
+from local_models.configuration import Configuration, DeviceMap
+from local_models.interface import suggest
+from local_models.interface.translations import Language
 from qrag_lib.errors import SettingsError
 from qrag_lib.i18n import N_, _
 
+EXTRACTIVE = "extractive:"
 PREFIX = "QRAG_"
 FILE = "qrag.toml"
 ALIASES = {
@@ -41,9 +44,7 @@ QUIET = {
     "TOKENIZERS_PARALLELISM": "false",
 }
 
-Language = Literal["en", "pt_BR"]
 WorkerUse = Literal["auto", "always", "never"]
-DeviceMap = Literal["auto", "cpu", "cuda", "disk"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,14 +140,15 @@ class Settings:
     lang: Annotated[Language | None, Meaning(N_("language of the interface: en or pt_BR; unset: the locale"))] = None
 
     @property
+    def engine(self) -> Configuration:
+        """What of this concerns models; `auto:` is quotes where there is none."""
+        same = {each.name: getattr(self, each.name) for each in fields(Configuration) if hasattr(self, each.name)}
+        return Configuration(**same, otherwise=EXTRACTIVE)
+
+    @property
     def models_folder(self) -> Path:
         """Where downloaded models are."""
         return self.models_cache or self.workspace / "models_cache"
-
-    @property
-    def hub_folder(self) -> Path:
-        """Where models of the Hugging Face hub are, as its libraries lay them out."""
-        return self.models_folder / "huggingface"
 
     @property
     def computed_folder(self) -> Path:
@@ -178,19 +180,6 @@ def quiet() -> None:
 def wants_style() -> bool:
     """False where the environment asks for plain text: NO_COLOR, as no-color.org has it, or a terminal that is dumb."""
     return "NO_COLOR" not in os.environ and os.environ.get("TERM") != "dumb"
-
-
-def interface_language() -> Language:
-    """Language of the interface: `QRAG_LANG`, else the locale; English where neither says Portuguese."""
-    for name in ("QRAG_LANG", "LC_ALL", "LC_MESSAGES", "LANG"):
-        if value := os.environ.get(name):
-            return _language(value)
-    return "en"
-
-
-def use_language(language: str) -> None:
-    """Show the interface in `language` from now on, in this process and those that it starts."""
-    os.environ["QRAG_LANG"] = _language(language)
 
 
 def load_settings(workspace: str | Path | None = None, **overrides: object) -> Settings:
@@ -230,10 +219,6 @@ def described() -> Iterator[tuple[str, str, str]]:
     also = {name: f", {variable}" for variable, name in ALIASES.items()}
     for name, (_kind, meaning) in _typed().items():
         yield name, PREFIX + name.upper() + also.get(name, ""), _(meaning.text)
-
-
-def _language(value: str) -> Language:
-    return "pt_BR" if value.lower().startswith("pt") else "en"
 
 
 def _environment(variables: Mapping[str, str | None], place: str) -> Iterator[Origin]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Literal, overload
 
-from qrag_lib import show
+from qrag_lib.display import Shown
 from qrag_lib.i18n import N_
 
 Value = str | int | float | bool | None
@@ -60,7 +60,7 @@ class Section:
 
 
 @dataclass(frozen=True)
-class Document:
+class Document(Shown):
     """One document: its extracted text, and where pages and headings lie in it.
 
     id: unique in a workspace. name: what people see (a relative path, a title).
@@ -85,12 +85,6 @@ class Document:
     def n_pages(self) -> int:
         """Pages, sheets or slides; at least 1."""
         return max(1, sum(s.kind in ("page", "sheet", "slide") for s in self.sections))
-
-    def __str__(self) -> str:
-        return show.document_text(self)
-
-    def _repr_html_(self) -> str:
-        return show.document_html(self)
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +131,7 @@ class Hit:
 
 
 @dataclass(frozen=True)
-class Hits(Sequence[Hit]):
+class Hits(Sequence[Hit], Shown):
     """What a search found, best first. seconds: by stage (embed, dense, lexical, fusion)."""
 
     question: str
@@ -158,12 +152,6 @@ class Hits(Sequence[Hit]):
 
     def __iter__(self) -> Iterator[Hit]:
         return iter(self.hits)
-
-    def __str__(self) -> str:
-        return show.hits_text(self)
-
-    def _repr_html_(self) -> str:
-        return show.hits_html(self)
 
 
 @dataclass(frozen=True, slots=True)
@@ -266,7 +254,7 @@ Outcome = Literal["sure", "unsure", "nothing"]
 
 
 @dataclass(frozen=True)
-class Answer:
+class Answer(Shown):
     """An answer whose every quote can be checked, or what comes nearest to one.
 
     outcome: "sure", the sentences answer; "unsure", the citations may: the best passages of the search,
@@ -300,12 +288,6 @@ class Answer:
         """The sentences with the numbers of their citations in brackets; `[?]` where there is no support."""
         return " ".join(s.text + ("".join(f" [{n}]" for n in s.citations) or " [?]") for s in self.sentences)
 
-    def __str__(self) -> str:
-        return show.answer_text(self)
-
-    def _repr_html_(self) -> str:
-        return show.answer_html(self)
-
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
@@ -337,7 +319,7 @@ class Verdict:
 
 
 @dataclass(frozen=True)
-class Verdicts(Sequence[Verdict]):
+class Verdicts(Sequence[Verdict], Shown):
     """The verdicts on a folder, in the order of the walk."""
 
     verdicts: tuple[Verdict, ...]
@@ -352,15 +334,9 @@ class Verdicts(Sequence[Verdict]):
     def __len__(self) -> int:
         return len(self.verdicts)
 
-    def __str__(self) -> str:
-        return show.verdicts_text(self)
-
-    def _repr_html_(self) -> str:
-        return show.verdicts_html(self)
-
 
 @dataclass(frozen=True)
-class IngestReport:
+class IngestReport(Shown):
     """What an ingest did. Names are document names; seconds are by stage.
 
     moved: documents whose file has another name or place now; nothing else was done for them.
@@ -379,12 +355,6 @@ class IngestReport:
     n_embedded: int = 0
     seconds: Mapping[str, float] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
-
-    def __str__(self) -> str:
-        return show.report_text(self)
-
-    def _repr_html_(self) -> str:
-        return show.report_html(self)
 
 
 @dataclass(frozen=True, slots=True)

@@ -317,7 +317,7 @@ class Workspace:
 
     def retriever(self, k: int | None = None, **options: Any) -> Any:
         """A LlamaIndex `BaseRetriever` over this workspace."""
-        from qrag_lib.search.retriever import QragRetriever
+        from qrag_lib.llamaindex.retriever import QragRetriever
 
         return QragRetriever(
             self.catalog, self.dense, self.embedders.of, k=self.settings.top_k if k is None else k, **options
@@ -359,7 +359,7 @@ class Workspace:
         """
         from local_models.engines.model_choice import plan_address
 
-        return plan_address(address, self.settings, context=context, measure=measure)
+        return plan_address(address, self.settings.engine, context=context, measure=measure)
 
     def doctor(self, *, repair: bool = False) -> Diagnosis:
         """Compare files, catalogue and vector index, look through the models; `repair` mends what can be mended."""

@@ -15,10 +15,10 @@ from typing import Any
 import pytest
 from stub_openai import StubOpenAI, stub_openai
 
-from local_models.engines.llm import QragLLM
 from qrag_lib.cli import main
 from qrag_lib.cli.exits import Exit
 from qrag_lib.errors import NotFound
+from qrag_lib.llamaindex.llm import QragLLM
 from qrag_lib.types import Answer
 from qrag_lib.workspace import Workspace
 

@@ -12,10 +12,10 @@ from shape_7b import KV_TOKEN_BYTES, make_7b
 from test_gguf_header import NAME, gguf
 from tiny_llm import make_tiny_llm
 
+from local_models.configuration import Configuration
 from local_models.engines.model_choice import choose_address, installed, plan_address
 from local_models.planning.memory import Memory
 from qrag_lib.errors import ModelError, NotFound
-from qrag_lib.settings import Settings
 
 MIB, GIB = 2**20, 2**30
 I8 = 24  # ggml's number of a type of one byte
@@ -31,8 +31,8 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def chosen(tmp_path: Path) -> Chooser:
     """The address chosen in a models folder, with so much memory."""
 
-    def choose(available: int, **settings: object) -> tuple[str, str]:
-        there = Settings(workspace=tmp_path, **settings)  # type: ignore[arg-type]
+    def choose(available: int, **config: object) -> tuple[str, str]:
+        there = Configuration(models_folder=tmp_path / "models_cache", otherwise="extractive:", **config)  # type: ignore[arg-type]
         return choose_address(there, Memory(available, available, available, 0))
 
     return choose
@@ -123,23 +123,23 @@ def test_a_gguf_file_is_taken_where_something_can_run_it(chosen: Chooser, tmp_pa
 
 def test_the_plan_of_a_gguf_file_is_in_memory_or_nothing(tmp_path: Path) -> None:
     path = make_gguf(tmp_path / "m.gguf", 4 * GIB)
-    plan = plan_address(f"gguf:{path}", Settings(), memory_bytes=8 * GIB, measure=False)
+    plan = plan_address(f"gguf:{path}", Configuration(), memory_bytes=8 * GIB, measure=False)
     assert (plan.mode, plan.kv_bytes) == ("memory", 2048 * KV_TOKEN_BYTES)
     assert 4 * GIB + plan.kv_bytes < plan.peak_bytes < 6 * GIB
-    assert plan_address(str(path), Settings(), memory_bytes=4 * GIB, measure=False).refused
+    assert plan_address(str(path), Configuration(), memory_bytes=4 * GIB, measure=False).refused
 
 
 def test_the_parts_of_a_split_gguf_file_count_together(tmp_path: Path) -> None:
     for number in (1, 2, 3):
         make_gguf(tmp_path / "models_cache" / f"m-0000{number}-of-00003.gguf", 2 * GIB)
-    settings = Settings(workspace=tmp_path)
+    config = Configuration(models_folder=tmp_path / "models_cache")
     first = tmp_path / "models_cache" / "m-00001-of-00003.gguf"
-    assert list(installed(settings)) == [first]
-    assert plan_address(str(first), settings, memory_bytes=4 * GIB, measure=False).refused
+    assert list(installed(config)) == [first]
+    assert plan_address(str(first), config, memory_bytes=4 * GIB, measure=False).refused
 
 
 def test_a_plan_measures_the_disk_where_no_bandwidth_is_given(tiny: Path) -> None:
-    plan = plan_address(f"offload:{tiny}", Settings(device_map="disk"))
+    plan = plan_address(f"offload:{tiny}", Configuration(device_map="disk"))
     assert plan.bandwidth and plan.seconds_per_token
     assert plan.seconds_per_token >= plan.bytes_per_token / plan.bandwidth
 
@@ -147,24 +147,24 @@ def test_a_plan_measures_the_disk_where_no_bandwidth_is_given(tiny: Path) -> Non
 @pytest.mark.parametrize("address", ["openai:http://127.0.0.1/v1", "extractive:"])
 def test_what_loads_nothing_has_no_plan(address: str) -> None:
     with pytest.raises(ModelError, match="nothing to plan"):
-        plan_address(address, Settings())
+        plan_address(address, Configuration(otherwise="extractive:"))
 
 
 def test_auto_without_a_model_names_the_next_step(tmp_path: Path) -> None:
     with pytest.raises(NotFound, match="no language model in") as told:
-        plan_address(None, Settings(workspace=tmp_path))
+        plan_address(None, Configuration(models_folder=tmp_path / "models_cache"))
     assert "qrag model download" in str(told.value.hint)
 
 
 def test_an_address_without_a_place_is_not_the_present_folder(tiny: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tiny)
     with pytest.raises(NotFound, match='no language model at ""'):
-        plan_address("offload:", Settings())
+        plan_address("offload:", Configuration())
 
 
 def test_a_hub_name_that_was_not_fetched_is_not_found(tmp_path: Path) -> None:
     with pytest.raises(NotFound, match="deepseek-ai/deepseek-llm-7b-chat"):
-        plan_address("offload:deepseek-ai/deepseek-llm-7b-chat", Settings(workspace=tmp_path))
+        plan_address("offload:deepseek-ai/deepseek-llm-7b-chat", Configuration(models_folder=tmp_path / "models_cache"))
 
 
 def test_a_configuration_nested_without_end_is_passed_over(chosen: Chooser, tmp_path: Path) -> None:

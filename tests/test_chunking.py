@@ -204,7 +204,7 @@ def test_our_chunker_is_a_llama_index_node_parser() -> None:
     from llama_index.core.ingestion import IngestionPipeline
     from llama_index.core.schema import Document as LlamaDocument
 
-    from qrag_lib.chunking.node_parser import SentenceChunker
+    from qrag_lib.llamaindex.node_parser import SentenceChunker
 
     text = "Eco. " * 60
     parser = SentenceChunker(embedding=Words(), chunk_size=20, chunk_overlap=4)

@@ -21,8 +21,8 @@ from qrag_lib.documents.readers.plain import csv
 from qrag_lib.progress import quiet
 from qrag_lib.settings import Settings
 from qrag_lib.types import Answer, Citation, Document, Sentence
-from qrag_lib.ui.asking import Asking
-from qrag_lib.ui.views import asking_view
+from qrag_lib.ui.ask_state import Asking
+from qrag_lib.ui.ask_view import asking_view
 from qrag_lib.workspace import Workspace
 
 HEAD = ["Município", "Distância (km)", "Escolas"]

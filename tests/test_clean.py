@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from qrag_lib.language import sentences
-from qrag_lib.show.clean import clean, clean_spans, parted
+from qrag_lib.language.quote_text import clean, clean_spans, parted
 
 WORD = re.compile(r"[^\W_]+")
 MARKED = st.lists(

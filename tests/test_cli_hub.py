@@ -46,7 +46,7 @@ def qrag(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capture
 @pytest.fixture
 def fetched(server: HubServer, qrag: Qrag) -> Path:
     assert qrag("download", MODEL, "--endpoint", server.endpoint)[0] == Exit.DONE
-    return find(MODEL, Settings().hub_folder.absolute())
+    return find(MODEL, Settings().engine.hub_folder.absolute())
 
 
 def test_a_model_is_planned_fetched_and_listed(server: HubServer, qrag: Qrag) -> None:
@@ -118,9 +118,9 @@ def test_cleaning_takes_waste_of_models_and_of_prompts(qrag: Qrag, fetched: Path
 
 
 def test_stopped_downloads_go_only_with_all(server: HubServer, qrag: Qrag) -> None:
-    blobs = Settings().hub_folder / "models--org--model" / "blobs"
+    blobs = Settings().engine.hub_folder / "models--org--model" / "blobs"
     assert qrag("download", MODEL, "--endpoint", server.endpoint)[0] == Exit.DONE
-    place = find(MODEL, Settings().hub_folder) / A
+    place = find(MODEL, Settings().engine.hub_folder) / A
     part = blobs / f"{place.resolve().name}.part"
     place.resolve().rename(part)  # as a run that was stopped leaves it
     place.unlink()

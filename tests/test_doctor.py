@@ -13,7 +13,8 @@ import fault_corpus
 import numpy as np
 import pytest
 
-from qrag_lib.settings import Settings, use_language
+from local_models.interface.translations import use_language
+from qrag_lib.settings import Settings
 from qrag_lib.upkeep.doctor import Diagnosis
 from qrag_lib.workspace import Workspace
 

@@ -23,8 +23,8 @@ def workspace(tmp_path: Path):  # type: ignore[no-untyped-def]
 
 
 def snapshot(workspace: Workspace) -> Path:
-    place = workspace.settings.hub_folder / "models--deepseek-ai--deepseek-llm-7b-chat" / "snapshots" / ("0" * 40)
-    return make_7b(place)
+    model = workspace.settings.engine.hub_folder / "models--deepseek-ai--deepseek-llm-7b-chat"
+    return make_7b(model / "snapshots" / ("0" * 40))
 
 
 def test_status_lists_the_models_and_the_memory_they_may_take(workspace: Workspace) -> None:

@@ -41,7 +41,7 @@ def test_a_record_nested_too_deep_is_refused() -> None:
 def test_llama_index_documents_come_and_go() -> None:
     from llama_index.core.schema import Document as LlamaDocument
 
-    from qrag_lib.documents.llama_reader import to_llama_index
+    from qrag_lib.llamaindex.llama_reader import to_llama_index
 
     given = [
         LlamaDocument(text="olá", id_="1", metadata={"file_name": "a.txt", "tags": ["x", "y"]}),
@@ -57,7 +57,7 @@ def test_our_reader_serves_a_llama_index_program(tmp_path: Path) -> None:
     from llama_index.core import SimpleDirectoryReader
     from llama_index.core.schema import MetadataMode
 
-    from qrag_lib.documents.llama_reader import QragReader
+    from qrag_lib.llamaindex.llama_reader import QragReader
 
     (tmp_path / "a.html").write_bytes("<script>x()</script><h1>Ação</h1><p>texto</p>".encode("latin-1"))
     files = SimpleDirectoryReader(str(tmp_path), file_extractor={".html": QragReader()}, raise_on_error=True)

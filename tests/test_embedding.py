@@ -139,7 +139,7 @@ def test_threads_get_the_same_vectors(minilm: SentenceEmbedding) -> None:
 
 
 def test_a_llama_index_embedding_has_the_same_vectors(minilm: SentenceEmbedding) -> None:
-    from local_models.embedding.llama_embedding import TransformerEmbedding
+    from qrag_lib.llamaindex.llama_embedding import TransformerEmbedding
 
     theirs, row = TransformerEmbedding(), minilm.encode(["a lei"])[0].tolist()
     assert theirs.get_text_embedding("a lei") == theirs.get_query_embedding("a lei") == row

@@ -18,7 +18,6 @@ from stub_llama_simple import make_program
 from stub_openai import WORDS
 
 from local_models.engines.generation import Engine, Message, Sampling
-from local_models.engines.open_llm import open_llm
 from local_models.llama_cpp.gguf_vocabulary import read_gguf_vocabulary
 from local_models.llama_cpp.llama_program import find_program
 from local_models.llama_cpp.llama_server import LlamaServerEngine
@@ -32,6 +31,7 @@ from qrag_lib.errors import (
     ModelUnavailable,
     SettingsError,
 )
+from qrag_lib.llamaindex.open_llm import open_llm
 from qrag_lib.settings import Settings
 
 TESTS = Path(__file__).parent

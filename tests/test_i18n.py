@@ -6,38 +6,47 @@ import ast
 import re
 import string
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from io import BytesIO
 from pathlib import Path
+from threading import Barrier
 from typing import Any
 
 import pytest
 
+from local_models.interface.number_format import size
+from local_models.interface.translations import Translations, speaking
 from qrag_lib import i18n
 from qrag_lib.i18n import extract, notebooks
 
 
+@pytest.fixture(scope="module", params=extract.DOMAINS)
+def domain(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
 @pytest.fixture(scope="module")
-def portuguese() -> Any:
-    return extract.in_catalogue("pt_BR")
+def portuguese(domain: str) -> Any:
+    return extract.in_catalogue(domain, "pt_BR")
 
 
-def test_every_message_of_the_code_is_translated() -> None:
-    assert extract.untranslated("pt_BR") == [], "run make i18n, and write the translations"
+def test_every_message_of_the_code_is_translated(domain: str) -> None:
+    assert extract.untranslated(domain, "pt_BR") == [], "run make i18n, and write the translations"
 
 
-def test_no_translation_is_left_of_a_message_that_is_gone(portuguese: Any) -> None:
-    there = {message.id for message in extract.in_code() if message.id}
+def test_no_translation_is_left_of_a_message_that_is_gone(domain: str, portuguese: Any) -> None:
+    there = {message.id for message in extract.in_code(domain) if message.id}
     assert {message.id for message in portuguese if message.id} - there == set(), "run make i18n"
 
 
-def test_the_compiled_catalogue_is_up_to_date(portuguese: Any) -> None:
+def test_the_compiled_catalogue_is_up_to_date(domain: str, portuguese: Any) -> None:
     from babel.messages.mofile import read_mo, write_mo
 
     compiled = BytesIO()
     write_mo(compiled, portuguese)
     compiled.seek(0)
     fresh = {str(m.id): m.string for m in read_mo(compiled) if m.id}  # the head holds dates
-    with (extract.FOLDER / "pt_BR" / "LC_MESSAGES" / "qrag.mo").open("rb") as file:
+    with extract.po_file(domain, "pt_BR").with_suffix(".mo").open("rb") as file:
         assert {str(m.id): m.string for m in read_mo(file) if m.id} == fresh, "run make i18n"
 
 
@@ -70,12 +79,28 @@ def test_the_interface_changes_language_at_once(monkeypatch: pytest.MonkeyPatch)
     assert i18n.ngettext("{n} passage", "{n} passages", 1) == "{n} passage"
 
 
+def test_two_threads_speak_two_languages_at_once() -> None:
+    both = Barrier(2)
+
+    def said(language: str) -> list[str]:
+        with speaking(language):
+            both.wait(10)
+            texts = [i18n._("a password is needed"), size(1500)]
+            both.wait(10)
+        return texts
+
+    with ThreadPoolExecutor(2) as threads:
+        english, portuguese = threads.map(said, ["en", "pt_BR"])
+    assert english == ["a password is needed", "1.5 KiB"]
+    assert portuguese == ["é preciso uma senha", "1,5 KiB"]
+
+
 def test_a_language_without_a_catalogue_gets_the_english_of_the_code() -> None:
-    assert i18n.catalogue("en").gettext("a password is needed") == "a password is needed"
+    assert Translations("nobody", extract.FOLDER).gettext("a password is needed") == "a password is needed"
 
 
 def calls() -> Iterator[tuple[Path, ast.Call]]:
-    for path in extract.FOLDER.parent.rglob("*.py"):
+    for path in (file for code, _catalogues in extract.DOMAINS.values() for file in code.rglob("*.py")):
         for node in ast.walk(ast.parse(path.read_text("utf-8"))):
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in extract.MARKS:
                 yield path, node
@@ -88,7 +113,7 @@ def test_the_code_translates_literals_only() -> None:
 
 
 def test_every_call_is_collected() -> None:
-    collected = {message.id for message in extract.in_code()}
+    collected = {message.id for domain in extract.DOMAINS for message in extract.in_code(domain)}
     for path, node in calls():
         texts = [each.value for each in node.args[: extract.MARKS[node.func.id]] if isinstance(each, ast.Constant)]
         if texts:  # else a value that an N_ has marked elsewhere
@@ -105,7 +130,9 @@ COUNTS = re.compile(r"\{n(_\w+)?\} (?:[\w-]+ )?[a-z]+s\b")
 
 def test_what_counts_things_has_a_singular() -> None:
     """`{n} things` goes through ngettext: one thing is no things."""
-    counting = [m.id for m in extract.in_code() if isinstance(m.id, str) and COUNTS.search(m.id)]
+    counting = [
+        m.id for each in extract.DOMAINS for m in extract.in_code(each) if isinstance(m.id, str) and COUNTS.search(m.id)
+    ]
     assert counting == []
     assert COUNTS.search("no text in {n} pages") and COUNTS.search("the {n} longest documents are read")
 
@@ -139,9 +166,10 @@ def translations(*forms: Any) -> list[str]:
 
 
 @pytest.fixture(scope="module")
-def texts(portuguese: Any) -> list[tuple[str, str]]:
+def texts() -> list[tuple[str, str]]:
     """(English, Portuguese) of every form of the interface and every text of the notebooks, without what is code."""
-    said = [(m.id, m.string) for m in portuguese if m.id] + list(notebooks.known_texts().items())
+    catalogues = [extract.in_catalogue(domain, "pt_BR") for domain in extract.DOMAINS]
+    said = [(m.id, m.string) for each in catalogues for m in each if m.id] + list(notebooks.known_texts().items())
     pairs = [each for a, b in said for each in zip(translations(a), translations(b), strict=True)]
     return [(CODE.sub("", english), CODE.sub("", other)) for english, other in pairs]
 

@@ -23,7 +23,8 @@ from tiny_llm import make_tiny_llm
 from transformers.cache_utils import DynamicLayer
 
 from local_models.engines.generation import Sampling
-from local_models.kv_cache.kv import DiskCache, KVShape, kv_shape
+from local_models.kv_cache.kv import DiskCache, kv_shape
+from local_models.kv_cache.kv_shape import KVShape
 from qrag_lib.errors import DiskFull, GenerationFailed
 
 SHAPE = KVShape(layers=3, heads=2, dimensions=24, dtype=torch.bfloat16)

@@ -15,11 +15,11 @@ from stub_openai import stub_openai
 from tiny_llm import make_tiny_llm
 
 from local_models.clients.registry import running, stop_workers
-from local_models.engines.extractive import ExtractiveEngine
 from local_models.engines.generation import Engine, Generation, Message, Sampling
-from local_models.engines.llm import QragLLM
-from local_models.engines.open_llm import open_llm
+from qrag_lib.answer.written.extractive import ExtractiveEngine
 from qrag_lib.errors import ModelError, ModelTooLarge
+from qrag_lib.llamaindex.llm import QragLLM
+from qrag_lib.llamaindex.open_llm import open_llm
 from qrag_lib.settings import Settings
 
 PROMPT = (
@@ -104,7 +104,7 @@ class _Yard:
         from local_models.clients.open_worker import open_hosted
 
         told: list[str] = []  # a text that was left may still be ending when the next is asked for
-        return self.kept(open_hosted(self.checkpoint(), self.settings, tell=told.append))
+        return self.kept(open_hosted(self.checkpoint(), self.settings.engine, tell=told.append))
 
     def gguf(self) -> Engine:
         from gguf_file import NEEDS_LLAMA_CPP, write_tiny_gguf

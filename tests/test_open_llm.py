@@ -13,11 +13,11 @@ from llama_index.core.base.llms.types import ChatMessage, ImageBlock, MessageRol
 from stub_openai import stub_openai
 
 import qrag_lib
-from local_models.engines.extractive import ExtractiveEngine, answer_from
 from local_models.engines.generation import Sampling
-from local_models.engines.llm import QragLLM
-from local_models.engines.open_llm import open_llm
+from qrag_lib.answer.written.extractive import ExtractiveEngine, answer_from
 from qrag_lib.errors import SettingsError
+from qrag_lib.llamaindex.llm import QragLLM
+from qrag_lib.llamaindex.open_llm import open_llm
 from qrag_lib.settings import Settings
 
 PROMPT = "The lid is red, or so they said at noon. The box is blue.\nWhat is the colour of the red lid?"
@@ -110,7 +110,7 @@ def test_a_model_is_opened_without_libraries_that_it_does_not_need(opened: str, 
     script = (
         "import sys, qrag_lib\nfrom qrag_lib.settings import Settings\n"
         "from local_models.engines.generation import Sampling\n"
-        f"from local_models.engines.open_llm import open_engine; {opened}; print(*{absent} & sys.modules.keys())"
+        f"from qrag_lib.answer.written.engines import open_engine; {opened}; print(*{absent} & sys.modules.keys())"
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == ""

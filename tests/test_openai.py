@@ -13,7 +13,6 @@ import pytest
 from stub_openai import WORDS, StubOpenAI, stub_openai
 
 from local_models.engines.generation import Generation, Message, Sampling
-from local_models.engines.llm import QragLLM
 from local_models.remote.openai_api import OpenAIEngine
 from local_models.remote.retry_policy import Breaker, Budget, Patience
 from qrag_lib.errors import (
@@ -24,6 +23,7 @@ from qrag_lib.errors import (
     ModelUnavailable,
     SettingsError,
 )
+from qrag_lib.llamaindex.llm import QragLLM
 
 TEXT = "".join(WORDS)
 SECRET = "s3cret-key"

@@ -10,12 +10,12 @@ import pytest
 from shape_7b import KV_TOKEN_BYTES, LINEAR_BYTES, WEIGHTS_BYTES, make_7b
 from tiny_llm import make_tiny_llm
 
+from local_models.configuration import Configuration
 from local_models.planning.footprint import read_footprint
 from local_models.planning.memory import Memory, available_memory
 from local_models.planning.plan import Device, LoadPlan, plan_load, seconds_per_token
 from local_models.planning.planner import Planner
 from qrag_lib.errors import ModelDamaged, ModelRefused, ModelTooLarge
-from qrag_lib.settings import Settings
 from qrag_lib.show import dumps
 
 MIB, GIB = 2**20, 2**30
@@ -109,18 +109,18 @@ def test_nobody_measured_the_disk_so_no_seconds_are_promised(deepseek: Path) -> 
 
 def test_without_a_number_the_memory_that_is_free_is_planned_for(deepseek: Path) -> None:
     assert plan_load(deepseek).memory_bytes == pytest.approx(available_memory().available, rel=0.2)
-    assert plan_load(deepseek, settings=Settings(model_memory_mib=512.0)).memory_bytes == 512 * MIB
+    assert plan_load(deepseek, config=Configuration(model_memory_mib=512.0)).memory_bytes == 512 * MIB
 
 
 def test_low_cpu_mem_usage_false_refuses_what_does_not_fit(deepseek: Path) -> None:
-    plan = planned(deepseek, 4 * GIB, settings=Settings(low_cpu_mem_usage=False))
+    plan = planned(deepseek, 4 * GIB, config=Configuration(low_cpu_mem_usage=False))
     assert plan.refused and plan.peak_bytes > WEIGHTS_BYTES
     assert "LOW_CPU_MEM_USAGE=true" in plan.hint
-    assert planned(deepseek, 24 * GIB, settings=Settings(low_cpu_mem_usage=False)).mode == "memory"
+    assert planned(deepseek, 24 * GIB, config=Configuration(low_cpu_mem_usage=False)).mode == "memory"
 
 
 def test_device_map_disk_keeps_no_weights_in_memory(deepseek: Path) -> None:
-    plan = planned(deepseek, 24 * GIB, settings=Settings(device_map="disk"))
+    plan = planned(deepseek, 24 * GIB, config=Configuration(device_map="disk"))
     assert (plan.mode, plan.resident_bytes, plan.kv_on_disk) == ("streamed", 0, False)
 
 
@@ -194,9 +194,9 @@ def test_no_disk_for_the_attention_is_a_refusal_with_numbers(deepseek: Path, tmp
 
     free = shutil.disk_usage(tmp_path).free
     context = free // KV_TOKEN_BYTES + 1
-    settings = Settings(offload_folder=tmp_path / "not" / "yet")
+    config = Configuration(offload_folder=tmp_path / "not" / "yet")
     long = make_7b(tmp_path / "long", max_position_embeddings=context)
-    plan = planned(long, 512 * MIB, context=context, settings=settings)
+    plan = planned(long, 512 * MIB, context=context, config=config)
     assert plan.refused and f"{tmp_path}/not/yet" in plan.reason and "QRAG_OFFLOAD_FOLDER" in plan.hint
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from qrag_lib.reached import as_reached
+from local_models.interface.reached import as_reached
 
 SCRIPTS = Path(sysconfig.get_path("scripts"))
 PLAIN = os.pathsep.join(p for p in os.environ["PATH"].split(os.pathsep) if not (Path(p) / "qrag").exists())
@@ -52,7 +52,7 @@ def test_another_program_of_that_name_is_not_taken_for_it(tmp_path: Path) -> Non
 def test_without_its_script_it_is_a_module_of_python(tmp_path: Path) -> None:
     code = (
         "import sysconfig, sys; sysconfig.get_path = lambda name: '/nowhere'; sys.argv = ['-c'];"
-        "from qrag_lib.reached import command; print(command())"
+        "from local_models.interface.reached import command; print(command())"
     )
     env = {**os.environ, "PATH": PLAIN}
     done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, env=env, capture_output=True, text=True)

@@ -15,9 +15,9 @@ from llama_index.core.vector_stores import ExactMatchFilter, FilterCondition, Me
 from small_corpus import RECORDS, small_workspace
 
 from qrag_lib.errors import NotFound, QragError, QuestionError
+from qrag_lib.llamaindex.retriever import QragRetriever
 from qrag_lib.search.conditions import to_filters
 from qrag_lib.search.retrieve import search
-from qrag_lib.search.retriever import QragRetriever
 from qrag_lib.types import Filter, Hits
 from qrag_lib.workspace import Workspace
 

@@ -8,10 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from local_models.interface.translations import interface_language, use_language
 from qrag_lib import settings
-from qrag_lib.cli.sheet import sheet
+from qrag_lib.cli.settings_table import sheet
 from qrag_lib.errors import SettingsError
-from qrag_lib.settings import Settings, interface_language, load_settings, origins, quiet, use_language
+from qrag_lib.settings import Settings, load_settings, origins, quiet
 from qrag_lib.show import dumps
 
 

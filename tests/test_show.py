@@ -207,7 +207,7 @@ def test_no_text_makes_a_terminal_bold(bold: bool) -> None:
 
 
 def test_confidence_is_told_in_a_word_beside_the_figure(monkeypatch: pytest.MonkeyPatch) -> None:
-    from qrag_lib.show.wording import LIKELY, SURE, confidence
+    from qrag_lib.show.phrases import LIKELY, SURE, confidence
 
     assert [confidence(share).split()[0] for share in (SURE, SURE - 0.01, LIKELY, LIKELY - 0.01, 0.0)] == [
         "sure",

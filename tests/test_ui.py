@@ -9,8 +9,8 @@ from typing import Any
 from qrag_lib.answer.answerer import READ
 from qrag_lib.errors import NotFound, QragError
 from qrag_lib.types import Answer, Citation, Hits, Sentence
-from qrag_lib.ui.asking import Asking
-from qrag_lib.ui.views import asking_view, dashboard
+from qrag_lib.ui.ask_state import Asking
+from qrag_lib.ui.ask_view import asking_view, dashboard
 
 
 def workspace(result: Any = None, error: QragError | None = None) -> Any:

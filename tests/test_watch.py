@@ -10,8 +10,8 @@ from tiny_llm import make_tiny_llm
 
 from local_models.clients.open_worker import open_hosted
 from local_models.clients.registry import running, stop_workers
+from local_models.configuration import Configuration
 from local_models.planning.memory_monitor import watch_memory
-from qrag_lib.settings import Settings
 
 
 def test_what_this_process_takes_is_seen(tmp_path: Path) -> None:
@@ -32,15 +32,15 @@ def test_a_folder_without_workers_has_none(tmp_path: Path) -> None:
 
 
 def test_a_worker_that_starts_meanwhile_is_seen(tmp_path: Path) -> None:
-    settings = Settings(models_cache=tmp_path / "models")
+    config = Configuration(models_folder=tmp_path / "models")
     model = make_tiny_llm(tmp_path / "model")
     try:
-        with watch_memory(settings.models_folder) as curve:
-            open_hosted(model, settings).close()
+        with watch_memory(config.models_folder) as curve:
+            open_hosted(model, config).close()
             time.sleep(1)
-            (worker,) = running(settings.models_folder)
+            (worker,) = running(config.models_folder)
     finally:
-        stop_workers(settings.models_folder)
+        stop_workers(config.models_folder)
     assert curve.workers_mib[0] == 0.0
     assert curve.peak_mib > worker.bytes / 2**21, "half of what it says of itself, at least"
 

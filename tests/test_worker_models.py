@@ -12,6 +12,7 @@ from worker_kernel import TEN, inside, person, said, written
 
 from local_models.clients.open_worker import arguments_of, open_hosted, plan_of
 from local_models.clients.registry import running, stop_workers
+from local_models.configuration import Configuration
 from local_models.engines.generation import Engine
 from local_models.hub.hub_client import Hub
 from local_models.hub.model_store import download_model, repair_model
@@ -31,8 +32,8 @@ def llm(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_a_streamed_model_writes_the_same_in_a_worker_and_after_a_stop(llm: Path, tmp_path: Path) -> None:
-    settings = Settings(workspace=tmp_path, device_map="disk")
-    engine = open_hosted(llm, settings)
+    config = Configuration(models_folder=tmp_path, device_map="disk")
+    engine = open_hosted(llm, config)
     try:
         here = written(_in_this_process(llm), "o rato roeu a roupa", TEN)
         assert written(engine, "o rato roeu a roupa", TEN)[0] == here[0]
@@ -43,27 +44,27 @@ def test_a_streamed_model_writes_the_same_in_a_worker_and_after_a_stop(llm: Path
         assert (there.text, plan_of(engine).mode) == (here[1].text, "streamed")
         assert there.details["bytes_read"] > 0
     finally:
-        assert len(stop_workers(settings.models_folder)) == 1
+        assert len(stop_workers(config.models_folder)) == 1
 
 
 def test_a_repaired_model_is_loaded_anew(llm: Path, tmp_path: Path) -> None:
-    settings = Settings(workspace=tmp_path, min_free_disk_gib=0)
+    config = Configuration(models_folder=tmp_path, min_free_disk_gib=0)
     with hub_server() as server, Hub(server.endpoint) as hub:
         server.publish("org/tiny", llm)
-        folder = download_model("org/tiny", settings, hub).folder
+        folder = download_model("org/tiny", config, hub).folder
         try:
-            open_hosted(folder, settings).close()
-            before = running(settings.models_folder)
+            open_hosted(folder, config).close()
+            before = running(config.models_folder)
             shard = next(folder.glob("*.safetensors")).resolve()
             with shard.open("r+b") as file:
                 file.seek(-10, os.SEEK_END)
                 file.write(b"other")
-            assert repair_model("org/tiny", settings, hub).healthy
-            open_hosted(folder, settings).close()
-            after = running(settings.models_folder)
+            assert repair_model("org/tiny", config, hub).healthy
+            open_hosted(folder, config).close()
+            after = running(config.models_folder)
             assert len(before) == len(after) == 1 and before[0].note.pid != after[0].note.pid
         finally:
-            stop_workers(settings.models_folder)
+            stop_workers(config.models_folder)
 
 
 def _in_this_process(folder: Path) -> Engine:
@@ -79,11 +80,11 @@ def test_a_model_writes_inside_512_mib_beside_the_kernel_that_asks(group: Path, 
     code = f"""
         from local_models.clients.open_worker import open_hosted, plan_of
         from local_models.clients.registry import stop_workers
-        from qrag_lib.settings import Settings
-        settings = Settings(workspace=Path({str(tmp_path)!r}))
-        engine = open_hosted(Path({str(llm)!r}), settings, tell=told.append)
+        from local_models.configuration import Configuration
+        config = Configuration(models_folder=Path({str(tmp_path)!r}))
+        engine = open_hosted(Path({str(llm)!r}), config, tell=told.append)
         print(engine.count_tokens("".join(engine.generate("a roupa", Sampling(max_new_tokens=9)))) > 0, told)
-        stop_workers(settings.models_folder)
+        stop_workers(config.models_folder)
         """
     assert said(person(tmp_path, textwrap.dedent(code), before=inside(group))) == "True []"
     assert "oom_kill 0" in (group / "memory.oom_control").read_text()
@@ -135,7 +136,7 @@ def test_no_other_form_of_the_weights_is_loaded_than_the_one_that_was_checked(ll
 
 
 def test_smaller_plans_of_a_model_end_with_all_of_it_on_disk() -> None:
-    wanted = arguments_of(Path("m"), Settings())
+    wanted = arguments_of(Path("m"), Configuration())
     first = hosted_model.smaller(wanted, "memory")
     assert first and (first["share"], first["settings"]["device_map"]) == (0.6, "auto")
     second = hosted_model.smaller(first, "memory")

@@ -15,8 +15,8 @@ from typing import Any
 
 from local_models.checkpoint.pickle_table import Part, Unknown, replay
 from local_models.checkpoint.tensor_location import ITEM_BYTES, Place, check_fits, damaged
-from qrag_lib.errors import ModelRefused
-from qrag_lib.i18n import _, ngettext
+from local_models.errors import ModelRefused
+from local_models.interface.messages import _, ngettext
 
 MAX_PICKLE_BYTES = 4 * 2**20  # a 7B model's has 40 thousand; each byte may become an object of 64
 # what zipfile raises for directories that a fault or a hand has changed; RuntimeError: an "encrypted" record

@@ -13,9 +13,9 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 
-from qrag_lib.durable import write_whole
-from qrag_lib.errors import ModelDamaged
-from qrag_lib.i18n import _
+from local_models.durable import write_whole
+from local_models.errors import ModelDamaged
+from local_models.interface.messages import _
 
 NAME = ".qrag-record.json"
 BLOCK = 2**20

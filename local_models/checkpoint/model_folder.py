@@ -7,8 +7,8 @@ import json
 from pathlib import Path
 from typing import Any
 
-from qrag_lib.errors import ModelError
-from qrag_lib.i18n import _
+from local_models.errors import ModelError
+from local_models.interface.messages import _
 
 MINILM = "minilm"
 # all-MiniLM-L6-v2's weights as its authors published them

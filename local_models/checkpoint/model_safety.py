@@ -16,8 +16,8 @@ from typing import Any
 from local_models.checkpoint.checksum_record import is_verified
 from local_models.checkpoint.structure import check_weights_file, refused
 from local_models.checkpoint.weights import open_weights
-from qrag_lib.errors import ModelDamaged, ModelError, ModelRefused
-from qrag_lib.i18n import _, ngettext
+from local_models.errors import ModelDamaged, ModelError, ModelRefused
+from local_models.interface.messages import _, ngettext
 
 # keys by which a configuration names code: CVE-2026-4372, CVE-2026-5241, CVE-2026-1839, CVE-2026-22807
 CODE_KEYS = ("auto_map", "custom_pipelines", "trust_remote_code")

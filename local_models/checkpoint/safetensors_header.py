@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from local_models.checkpoint.tensor_location import ITEM_BYTES, Place, check_fits, damaged
-from qrag_lib.errors import ModelRefused
-from qrag_lib.i18n import _, ngettext
+from local_models.errors import ModelRefused
+from local_models.interface.messages import _, ngettext
 
 MAX_HEADER_BYTES = 100_000_000  # the format's own limit; a 7B model has 30 thousand
 

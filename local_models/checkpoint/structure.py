@@ -9,9 +9,9 @@ from zipfile import ZIP_STORED, BadZipFile, ZipFile
 
 from local_models.checkpoint.bin_shard import read_bin_shard
 from local_models.checkpoint.safetensors_header import read_safetensors_header
+from local_models.errors import ModelDamaged, ModelRefused
+from local_models.interface.messages import _, ngettext
 from local_models.llama_cpp.gguf_header import read_gguf_header
-from qrag_lib.errors import ModelDamaged, ModelRefused
-from qrag_lib.i18n import _, ngettext
 
 LARGEST_DIRECTORY = 24 * 2**20  # bytes of a zip's list of records
 _TAIL = 2**16 + 22  # bytes in which a zip's end may stand: a comment and the end's own record

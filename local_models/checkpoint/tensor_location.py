@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from math import prod
 from pathlib import Path
 
-from qrag_lib.errors import ModelDamaged
-from qrag_lib.i18n import _, ngettext
+from local_models.errors import ModelDamaged
+from local_models.interface.messages import _, ngettext
 
 # Bytes of one number, by the names of the safetensors format.
 ITEM_BYTES = {"F64": 8, "F32": 4, "F16": 2, "BF16": 2, "I64": 8, "I32": 4, "I16": 2, "I8": 1, "U8": 1, "BOOL": 1}

@@ -11,8 +11,8 @@ from local_models.checkpoint.bin_shard import read_bin_shard
 from local_models.checkpoint.model_folder import read_json
 from local_models.checkpoint.safetensors_header import read_safetensors_header
 from local_models.checkpoint.tensor_location import ITEM_BYTES, Place, damaged
-from qrag_lib.errors import ModelDamaged, ModelRefused
-from qrag_lib.i18n import _
+from local_models.errors import ModelDamaged, ModelRefused
+from local_models.interface.messages import _
 
 __all__ = ["ITEM_BYTES", "Place", "Weights", "open_weights"]
 

@@ -13,11 +13,11 @@ from local_models.clients.memory_pressure import make_room
 from local_models.clients.smaller_plan import STEPS
 from local_models.clients.start import Program, exit_code, reach
 from local_models.engines.generation import Generation, Message, Sampling
+from local_models.errors import GenerationFailed, ModelError, ModelTooLarge, ModelUnavailable
+from local_models.interface.messages import N_, _, ngettext
 from local_models.worker import file_hold
 from local_models.worker.factories import Arguments, Reason, smaller
 from local_models.worker.protocol import VERSION, ProtocolError, error_of, generation_of, sampling_message
-from qrag_lib.errors import GenerationFailed, ModelError, ModelTooLarge, ModelUnavailable
-from qrag_lib.i18n import N_, _, ngettext
 
 SILENCE_S = 300.0  # a worker beats every two seconds; one that is silent for so long hangs
 _TRIES = 4  # a worker may end for idleness in the moment in which it is asked

@@ -13,10 +13,10 @@ from typing import Any
 
 from local_models.clients import rendezvous
 from local_models.clients.start import find
+from local_models.interface.messages import N_, _
+from local_models.interface.number_format import size
 from local_models.worker import file_hold
 from local_models.worker.protocol import VERSION, ProtocolError
-from qrag_lib import show
-from qrag_lib.i18n import N_, _
 
 _ANSWER_S = 3.0
 _LOG_DAYS = 30
@@ -40,7 +40,7 @@ class Running:
 
     def __str__(self) -> str:
         return _("{name}: process {pid}, {doing}, {size}").format(
-            name=self.name, pid=self.note.pid, doing=_(_DOING[self.doing]), size=show.size(self.bytes)
+            name=self.name, pid=self.note.pid, doing=_(_DOING[self.doing]), size=size(self.bytes)
         )
 
 

@@ -14,9 +14,9 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from local_models.errors import ModelUnavailable
+from local_models.interface.messages import _
 from local_models.worker.listening import MAX_SOCKET_PATH, takes_long_paths
-from qrag_lib.errors import ModelUnavailable
-from qrag_lib.i18n import _
 
 ALREADY = 76  # exit code of a worker that found another in its place
 _NAME_ROOM = 24  # bytes of "/<key>-<pid>.sock"

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import errno
 
+from local_models.errors import GenerationFailed
 from local_models.worker.factories import Reason
-from qrag_lib.errors import GenerationFailed
 
 STEPS = 2  # smaller plans tried for one request, each in a fresh worker
 

@@ -14,13 +14,13 @@ from json import dumps
 from pathlib import Path
 
 from local_models.clients import rendezvous
+from local_models.errors import ModelUnavailable
+from local_models.interface.messages import _
 from local_models.worker import file_hold
 from local_models.worker.factories import FACTORIES, Factory
 from local_models.worker.listening import connect
 from local_models.worker.process import tail
 from local_models.worker.protocol import Line
-from qrag_lib.errors import ModelUnavailable
-from qrag_lib.i18n import _
 
 _START_S = 60.0  # until it listens; loading comes after that
 _RETRY_S = 0.02

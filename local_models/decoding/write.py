@@ -17,10 +17,10 @@ from local_models.decoding.decode import Tally, decode
 from local_models.decoding.stop_text import TextCoder, Writing
 from local_models.engines.exclusive_lock import Turn
 from local_models.engines.generation import Generation, Message, Sampling
+from local_models.errors import GenerationFailed, ModelTooLarge, ModelUnavailable
+from local_models.interface.messages import _, ngettext
 from local_models.kv_cache.kv import DiskCache, kv_shape
 from local_models.kv_cache.prefix import PrefixStore
-from qrag_lib.errors import GenerationFailed, ModelTooLarge, ModelUnavailable
-from qrag_lib.i18n import _, ngettext
 
 if TYPE_CHECKING:
     from transformers import GenerationConfig, PreTrainedModel

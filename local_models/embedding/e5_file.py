@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Final
 
 from local_models.embedding.bert_shape import Shape
-from qrag_lib.errors import ModelDamaged, ModelError
-from qrag_lib.i18n import _
+from local_models.errors import ModelDamaged, ModelError
+from local_models.interface.messages import _
 
 if TYPE_CHECKING:
     import numpy as np

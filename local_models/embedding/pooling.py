@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from local_models.checkpoint.model_folder import read_json
-from qrag_lib.errors import ModelError
-from qrag_lib.i18n import _
+from local_models.errors import ModelError
+from local_models.interface.messages import _
 
 if TYPE_CHECKING:
     import torch

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from local_models.checkpoint.model_folder import MINILM
+from local_models.errors import ModelError
+from local_models.interface.messages import _, ngettext
 from local_models.planning.precision import Precision
-from qrag_lib.errors import ModelError
-from qrag_lib.i18n import _, ngettext
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -17,9 +17,9 @@ from local_models.checkpoint.model_folder import MINILM, check_weights, find_mod
 from local_models.embedding.bert_folder import read_bert, read_tokenizer
 from local_models.embedding.e5_file import E5, check_e5, find_e5, read_e5
 from local_models.embedding.pooling import Recipe, pool, read_recipe
+from local_models.errors import ModelError
+from local_models.interface.messages import _, ngettext
 from local_models.planning.precision import calm_threads, choose_device, choose_dtype
-from qrag_lib.errors import ModelError
-from qrag_lib.i18n import _, ngettext
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

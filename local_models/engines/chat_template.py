@@ -14,8 +14,8 @@ from jinja2.utils import Namespace
 from jinja2.visitor import NodeTransformer
 
 from local_models.engines.generation import Message
-from qrag_lib.errors import ModelRefused
-from qrag_lib.i18n import _, ngettext
+from local_models.errors import ModelRefused
+from local_models.interface.messages import _, ngettext
 
 TEMPLATE_CHARACTERS = 64 * 1024
 SPENDING = 8_000_000  # characters made in one rendering

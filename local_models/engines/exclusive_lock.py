@@ -6,8 +6,8 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from qrag_lib.errors import GenerationFailed
-from qrag_lib.i18n import _
+from local_models.errors import GenerationFailed
+from local_models.interface.messages import _
 
 
 class Turn:

@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from local_models.engines.chat_template import PLAIN, render_chat
 from local_models.engines.generation import Message
-from qrag_lib.errors import ModelDamaged, ModelRefused
-from qrag_lib.i18n import _
+from local_models.errors import ModelDamaged, ModelRefused
+from local_models.interface.messages import _
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer as Backend

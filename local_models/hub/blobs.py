@@ -13,12 +13,12 @@ from pathlib import Path
 from typing import Any, Literal
 
 from local_models.checkpoint.checksum_record import BLOCK
+from local_models.durable import unlike_any_other, write_whole
+from local_models.errors import DiskFull, ModelDamaged
 from local_models.hub.cache_layout import Listing, RemoteFile, Repository, size_of
 from local_models.hub.hub_client import Hub
 from local_models.hub.retries import NO_ROOM, Say
-from qrag_lib.durable import unlike_any_other, write_whole
-from qrag_lib.errors import DiskFull, ModelDamaged
-from qrag_lib.i18n import _, ngettext
+from local_models.interface.messages import _, ngettext
 
 PART = ".part"
 DENIED = (errno.EACCES, errno.EPERM, errno.EROFS)

@@ -12,12 +12,13 @@ from typing import Literal
 
 from filelock import FileLock, Timeout
 
+from local_models.errors import ModelError, NotFound
 from local_models.hub.blobs import PART
 from local_models.hub.cache_layout import Repository, size_of
+from local_models.interface.blocks import panel_html, table_html, table_text
+from local_models.interface.messages import N_, _, ngettext
+from local_models.interface.number_format import size
 from local_models.kv_cache.prefix import PrefixStore
-from qrag_lib import show
-from qrag_lib.errors import ModelError, NotFound
-from qrag_lib.i18n import N_, _, ngettext
 
 OLD_S = 3600.0  # a file untouched for so long is not being written
 Kind = Literal["orphan", "incomplete", "dangling", "computed", "unfinished", "detached", "model"]
@@ -76,18 +77,18 @@ class Cleaning:
         if not self.items:
             return _("Nothing to remove")
         freed = _("Removed: {size}") if self.done else _("Would free {size}; --yes removes it")
-        return freed.format(size=show.size(self.n_bytes))
+        return freed.format(size=size(self.n_bytes))
 
     def _rows(self) -> list[tuple[str, str, str]]:
-        return [(i.model, f"{_(WHY[i.kind])}: {i.path.name}", show.size(i.n_bytes)) for i in self.items]
+        return [(i.model, f"{_(WHY[i.kind])}: {i.path.name}", size(i.n_bytes)) for i in self.items]
 
     def __str__(self) -> str:
-        table = show.table_text([_("model"), _("what"), _("size")], self._rows()) if self.items else ""
+        table = table_text([_("model"), _("what"), _("size")], self._rows()) if self.items else ""
         return "\n".join(part for part in (self._title(), table) if part)
 
     def _repr_html_(self) -> str:
-        table = show.table_html([_("model"), _("what"), _("size")], self._rows()) if self.items else ""
-        return show.panel_html(self._title(), table, calm=True)._repr_html_()
+        table = table_html([_("model"), _("what"), _("size")], self._rows()) if self.items else ""
+        return panel_html(self._title(), table, calm=True)._repr_html_()
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,21 +113,20 @@ class CachedModels:
     def _rows(self) -> list[tuple[str, str, str, str]]:
         state = {True: _("whole"), False: _("not whole")}
         return [
-            (m.name, ", ".join(c[:8] for c in m.commits) or "-", state[m.whole], show.size(m.n_bytes))
-            for m in self.models
+            (m.name, ", ".join(c[:8] for c in m.commits) or "-", state[m.whole], size(m.n_bytes)) for m in self.models
         ]
 
     def _title(self) -> str:
         said = ngettext("{n} model in {cache}, {free} free", "{n} models in {cache}, {free} free", len(self.models))
-        return said.format(n=len(self.models), cache=self.cache, free=show.size(self.free_bytes))
+        return said.format(n=len(self.models), cache=self.cache, free=size(self.free_bytes))
 
     def __str__(self) -> str:
         columns = [_("model"), _("version"), _("state"), _("size")]
-        return "\n".join([self._title(), *([show.table_text(columns, self._rows())] if self.models else [])])
+        return "\n".join([self._title(), *([table_text(columns, self._rows())] if self.models else [])])
 
     def _repr_html_(self) -> str:
         columns = [_("model"), _("version"), _("state"), _("size")]
-        return show.panel_html(self._title(), show.table_html(columns, self._rows()), calm=True)._repr_html_()
+        return panel_html(self._title(), table_html(columns, self._rows()), calm=True)._repr_html_()
 
 
 def list_models(cache: Path) -> CachedModels:

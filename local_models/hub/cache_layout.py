@@ -19,9 +19,9 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from local_models.checkpoint.model_safety import is_plain_name
-from qrag_lib.durable import write_whole
-from qrag_lib.errors import ModelError, NotFound
-from qrag_lib.i18n import _
+from local_models.durable import write_whole
+from local_models.errors import ModelError, NotFound
+from local_models.interface.messages import _
 
 _NAME = re.compile(r"\w[\w.\-]{0,95}", re.ASCII)
 _REVISION = re.compile(r"[\w][\w.\-/]{0,254}")

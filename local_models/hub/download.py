@@ -9,16 +9,17 @@ from pathlib import Path
 from local_models.checkpoint.checksum_record import add_to_record, is_unchanged, sha256, vouch
 from local_models.checkpoint.model_safety import INDEXES, VOCABULARIES, check_keys, index_names
 from local_models.checkpoint.structure import check_as
+from local_models.errors import DiskFull, ModelError
 from local_models.hub.blobs import DENIED, LinksDenied, LocksDenied, Way, fetch_blob, part_bytes, publish
 from local_models.hub.cache import find_waste, free_bytes, list_models
 from local_models.hub.cache_layout import Listing, RemoteFile, Repository
 from local_models.hub.files import indexed, needed
 from local_models.hub.hub_client import Hub
 from local_models.hub.retries import Remedy, Say, is_no_room, recovered
-from qrag_lib import show
-from qrag_lib.errors import DiskFull, ModelError
-from qrag_lib.i18n import _
-from qrag_lib.progress import Progress, quiet
+from local_models.interface.blocks import panel_html, table_html, table_text
+from local_models.interface.job_progress import Progress, quiet
+from local_models.interface.messages import _
+from local_models.interface.number_format import size
 
 SPARE = 1.02  # of the bytes needed: file systems keep books of their own
 MIB = 2**20
@@ -71,20 +72,20 @@ class DownloadPlan:
         return _("{model} at {commit}: {size} to fetch, {free} free").format(
             model=self.wanted.model,
             commit=self.listing.commit[:8],
-            size=show.size(self.need_bytes),
-            free=show.size(self.free_bytes),
+            size=size(self.need_bytes),
+            free=size(self.free_bytes),
         )
 
     def _rows(self) -> list[tuple[str, str, str]]:
         files = (*self.small, *self.weights)
-        return [(file.name, show.size(file.n_bytes), show.size(self.needs[file.name])) for file in files]
+        return [(file.name, size(file.n_bytes), size(self.needs[file.name])) for file in files]
 
     def __str__(self) -> str:
-        return f"{self._title()}\n{show.table_text([_('file'), _('size'), _('to fetch')], self._rows())}"
+        return f"{self._title()}\n{table_text([_('file'), _('size'), _('to fetch')], self._rows())}"
 
     def _repr_html_(self) -> str:
-        table = show.table_html([_("file"), _("size"), _("to fetch")], self._rows())
-        return show.panel_html(self._title(), table, calm=self.fits)._repr_html_()
+        table = table_html([_("file"), _("size"), _("to fetch")], self._rows())
+        return panel_html(self._title(), table, calm=self.fits)._repr_html_()
 
 
 def plan_download(hub: Hub, wanted: Wanted, cache: Path) -> DownloadPlan:
@@ -179,14 +180,14 @@ def check_room(plan: DownloadPlan) -> None:
     raise DiskFull(
         _("{model} needs {need} and {room} free; {cache} has {free}").format(
             model=plan.wanted.model,
-            need=show.size(plan.need_bytes),
-            room=show.size(plan.room_bytes),
+            need=size(plan.need_bytes),
+            room=size(plan.room_bytes),
             cache=plan.cache,
-            free=show.size(plan.free_bytes),
+            free=size(plan.free_bytes),
         ),
         hint=_(
             "qrag model clean frees {size}; or set QRAG_MODELS_CACHE to a larger disk, or QRAG_MIN_FREE_DISK_GIB"
-        ).format(size=show.size(useless)),
+        ).format(size=size(useless)),
     )
 
 
@@ -219,12 +220,12 @@ def _make_room(way: Way, cache: Path, say: Say) -> Way | None:
     freed = gone.n_bytes
     if freed:
         gone.apply()
-        say(_("removed what is of no use: {size}").format(size=show.size(freed)))
+        say(_("removed what is of no use: {size}").format(size=size(freed)))
     others = find_waste(cache, ("unfinished", "detached"))
     if others.items:
-        say(_("qrag model clean --all would free {size} more").format(size=show.size(others.n_bytes)))
+        say(_("qrag model clean --all would free {size} more").format(size=size(others.n_bytes)))
     for model in list_models(cache).models[:5]:
-        say(_("qrag model remove {model} would free {size}").format(model=model.name, size=show.size(model.n_bytes)))
+        say(_("qrag model remove {model} would free {size}").format(model=model.name, size=size(model.n_bytes)))
     return way if freed else None
 
 

@@ -7,9 +7,9 @@ from collections.abc import Iterable
 from fnmatch import fnmatchcase
 
 from local_models.checkpoint.model_safety import INDEXES, LARGEST_JSON, is_plain_name
+from local_models.errors import ModelRefused, NotFound
 from local_models.hub.cache_layout import Listing, RemoteFile
-from qrag_lib.errors import ModelRefused, NotFound
-from qrag_lib.i18n import _, ngettext
+from local_models.interface.messages import _, ngettext
 
 SMALL = (
     "config.json", "generation_config.json", "tokenizer.json", "tokenizer.model", "tokenizer_config.json",

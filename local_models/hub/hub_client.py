@@ -15,10 +15,10 @@ from types import TracebackType
 from typing import Any, NoReturn, Self, TypeVar
 from urllib.parse import quote
 
+from local_models.errors import ModelError, ModelRefused, ModelUnavailable, NotFound
 from local_models.hub.cache_layout import Listing, RemoteFile, check_model_name, check_revision, is_digest
 from local_models.hub.retries import Say
-from qrag_lib.errors import ModelError, ModelRefused, ModelUnavailable, NotFound
-from qrag_lib.i18n import _
+from local_models.interface.messages import _
 
 TOO_MUCH_JSON = 32 * 2**20  # bytes of a listing
 AGAIN = (408, 425, 429, 500, 502, 503, 504)
@@ -61,7 +61,7 @@ class Hub:
         from huggingface_hub import constants
         from huggingface_hub.utils import build_hf_headers  # type: ignore[attr-defined]
 
-        from qrag_lib import __version__
+        from local_models import __version__
 
         self.endpoint = (endpoint or constants.ENDPOINT).rstrip("/")
         if not re.fullmatch(r"https?://[^\s/?#@]+(/[^\s?#]*)?", self.endpoint):

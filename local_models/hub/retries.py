@@ -17,8 +17,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-from qrag_lib.errors import DiskFull
-from qrag_lib.i18n import _
+from local_models.errors import DiskFull
+from local_models.interface.messages import _
 
 Plan = TypeVar("Plan")
 Result = TypeVar("Result")

@@ -11,15 +11,16 @@ from zipfile import BadZipFile, ZipFile
 from local_models.checkpoint.checksum_record import BLOCK, add_to_record, is_unchanged, read_record
 from local_models.checkpoint.model_safety import INDEXES, weights_files
 from local_models.checkpoint.structure import check_weights_file
+from local_models.errors import ModelDamaged, ModelError, ModelRefused, NotFound
 from local_models.hub.blobs import Way, fetch_blob, new_digest, publish
 from local_models.hub.cache_layout import RemoteFile, is_digest, repository_of, size_of
 from local_models.hub.download import Counter
 from local_models.hub.files import SMALL
 from local_models.hub.hub_client import Hub
-from qrag_lib import show
-from qrag_lib.errors import ModelDamaged, ModelError, ModelRefused, NotFound
-from qrag_lib.i18n import N_, _, ngettext
-from qrag_lib.progress import Progress, quiet
+from local_models.interface.blocks import panel_html, table_html, table_text
+from local_models.interface.job_progress import Progress, quiet
+from local_models.interface.messages import N_, _, ngettext
+from local_models.interface.number_format import size
 
 State = Literal["good", "missing", "size", "structure", "bytes", "unread"]
 SAID: dict[State, str] = {
@@ -78,14 +79,14 @@ class Verification:
         ).format(folder=self.folder, bad=len(self.broken), n=len(self.files))
 
     def _rows(self) -> list[tuple[str, str, str, str]]:
-        return [(f.name, show.size(max(0, f.n_bytes)), f.reason or _(SAID[f.state]), f.sha256[:12]) for f in self.files]
+        return [(f.name, size(max(0, f.n_bytes)), f.reason or _(SAID[f.state]), f.sha256[:12]) for f in self.files]
 
     def __str__(self) -> str:
-        return f"{self._title()}\n{show.table_text([_('file'), _('size'), _('state'), 'SHA-256'], self._rows())}"
+        return f"{self._title()}\n{table_text([_('file'), _('size'), _('state'), 'SHA-256'], self._rows())}"
 
     def _repr_html_(self) -> str:
-        table = show.table_html([_("file"), _("size"), _("state"), "SHA-256"], self._rows())
-        return show.panel_html(self._title(), table, calm=self.healthy)._repr_html_()
+        table = table_html([_("file"), _("size"), _("state"), "SHA-256"], self._rows())
+        return panel_html(self._title(), table, calm=self.healthy)._repr_html_()
 
 
 def verify(folder: Path, *, deep: bool = True, anew: bool = False, tell: Progress = quiet) -> Verification:

@@ -8,8 +8,8 @@ from typing import Any
 
 import torch
 
+from local_models.interface.job_progress import Progress, quiet
 from local_models.streaming.load_streamed import load_streamed
-from qrag_lib.progress import Progress, quiet
 
 
 @dataclass(frozen=True, slots=True)

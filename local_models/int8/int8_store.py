@@ -22,12 +22,12 @@ from filelock import FileLock
 from local_models.checkpoint.fingerprint import fingerprint
 from local_models.checkpoint.model_folder import read_json
 from local_models.checkpoint.weights import Place, Weights, open_weights
+from local_models.errors import DiskFull, ModelDamaged, ModelError, ModelRefused
 from local_models.int8.int8_layers import quantize_rows
+from local_models.interface.job_progress import Progress, quiet
+from local_models.interface.messages import _
 from local_models.planning.footprint import STREAMED
 from local_models.streaming.direct_reading import WeightsFile, room_for
-from qrag_lib.errors import DiskFull, ModelDamaged, ModelError, ModelRefused
-from qrag_lib.i18n import _
-from qrag_lib.progress import Progress, quiet
 
 MARKER = "qrag_int8.json"
 VERSION = 1

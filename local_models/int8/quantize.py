@@ -7,14 +7,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from local_models.engines.model_choice import find_model_files, name_of
-from qrag_lib import show
-from qrag_lib.errors import ModelRefused
-from qrag_lib.i18n import _
-from qrag_lib.progress import Progress, quiet
+from local_models.errors import ModelRefused
+from local_models.interface.blocks import panel_html, rows_html, table_text
+from local_models.interface.job_progress import Progress, quiet
+from local_models.interface.messages import _
+from local_models.interface.number_format import number, percent, size
 
 if TYPE_CHECKING:
+    from local_models.configuration import Configuration
     from local_models.int8.int8_drift import Drift
-    from qrag_lib.settings import Settings
 
 
 @dataclass(frozen=True)
@@ -29,19 +30,19 @@ class Int8Copy:
 
     def _pairs(self) -> list[tuple[str, object]]:
         made = [(_("model"), self.model), (_("copy in 8 bits"), self.folder)]
-        sizes = [(_("weights"), show.size(self.weights_bytes)), (_("weights of the copy"), show.size(self.int8_bytes))]
+        sizes = [(_("weights"), size(self.weights_bytes)), (_("weights of the copy"), size(self.int8_bytes))]
         return [*made, *sizes, *_drift_pairs(self.drift)]
 
     def __str__(self) -> str:
-        return show.table_text(["", ""], self._pairs())
+        return table_text(["", ""], self._pairs())
 
     def _repr_html_(self) -> str:
-        return show.panel_html(_("Copy in 8 bits"), show.rows_html(self._pairs()), calm=True)._repr_html_()
+        return panel_html(_("Copy in 8 bits"), rows_html(self._pairs()), calm=True)._repr_html_()
 
 
 def make_int8(
     model: str,
-    settings: Settings,
+    config: Configuration,
     out: Path | None = None,
     *,
     n_prompts: int = 4,
@@ -58,14 +59,14 @@ def make_int8(
     from local_models.int8.int8_drift import measure_drift
     from local_models.int8.int8_store import quantize
 
-    folder = find_model_files(model, settings)
+    folder = find_model_files(model, config)
     if folder.is_file():
         raise ModelRefused(
             _("{path} is a GGUF file, which has its own kinds of few bits").format(path=folder),
             hint=_("give the folder of the model in safetensors or .bin"),
         )
     check_llm_folder(folder)
-    made = quantize(folder, out or settings.models_folder / "int8" / name_of(folder).replace("/", "--"), on_progress)
+    made = quantize(folder, out or config.models_folder / "int8" / name_of(folder).replace("/", "--"), on_progress)
     drift = measure_drift(folder, made, n=n_prompts, on_progress=on_progress) if n_prompts > 0 else None
     return Int8Copy(name_of(folder), str(made), open_weights(folder).n_bytes, open_weights(made).n_bytes, drift)
 
@@ -74,8 +75,8 @@ def _drift_pairs(drift: Drift | None) -> list[tuple[str, object]]:
     if drift is None:
         return []
     return [
-        (_("divergence of the next token (KL, nats): mean"), show.number(drift.kl_mean, 4)),
-        (_("divergence of the next token (KL, nats): largest"), show.number(drift.kl_max, 4)),
-        (_("places where both take the same token"), show.percent(drift.same_first)),
+        (_("divergence of the next token (KL, nats): mean"), number(drift.kl_mean, 4)),
+        (_("divergence of the next token (KL, nats): largest"), number(drift.kl_max, 4)),
+        (_("places where both take the same token"), percent(drift.same_first)),
         (_("places compared"), drift.n_tokens),
     ]

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -17,36 +16,11 @@ import torch
 from transformers.cache_utils import Cache
 
 from local_models.kv_cache.kv_layers import DiskLayer, MemoryLayer, Window, heads_of_a_layer
+from local_models.kv_cache.kv_shape import KVShape
 from local_models.streaming.row_file import RowFile
 
 if TYPE_CHECKING:
     from transformers import PreTrainedConfig, PreTrainedModel
-
-
-@dataclass(frozen=True, slots=True)
-class KVShape:
-    """What one token leaves in one layer, and in how many layers."""
-
-    layers: int
-    heads: int
-    dimensions: int
-    dtype: torch.dtype
-    batch: int = 1
-
-    @property
-    def row(self) -> tuple[int, int, int, int]:
-        """Keys and values of one token in one layer: (2, batch, heads, dimensions)."""
-        return (2, self.batch, self.heads, self.dimensions)
-
-    @property
-    def row_bytes(self) -> int:
-        """Bytes of one token in one layer."""
-        return 2 * self.batch * self.heads * self.dimensions * self.dtype.itemsize
-
-    @property
-    def token_bytes(self) -> int:
-        """Bytes of one token in all layers; 491,520 for DeepSeek LLM 7B in bf16."""
-        return self.layers * self.row_bytes
 
 
 def kv_shape(config: PreTrainedConfig, dtype: torch.dtype, batch: int = 1) -> KVShape:

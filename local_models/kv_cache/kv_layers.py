@@ -10,11 +10,11 @@ import numpy.typing as npt
 import torch
 from transformers.cache_utils import CacheLayerMixin
 
-from qrag_lib.errors import GenerationFailed
-from qrag_lib.i18n import ngettext
+from local_models.errors import GenerationFailed
+from local_models.interface.messages import ngettext
 
 if TYPE_CHECKING:
-    from local_models.kv_cache.kv import KVShape
+    from local_models.kv_cache.kv_shape import KVShape
     from local_models.streaming.row_file import RowFile
 
 ATTENDED: Final = 512  # keys that torch's attention on the CPU takes in a step

@@ -20,11 +20,12 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from filelock import FileLock, Timeout
 
+from local_models.durable import sync
 from local_models.streaming.row_file import forget
-from qrag_lib.durable import sync
 
 if TYPE_CHECKING:
-    from local_models.kv_cache.kv import DiskCache, KVShape
+    from local_models.kv_cache.kv import DiskCache
+    from local_models.kv_cache.kv_shape import KVShape
 
 LAYOUT = 1
 BLOCK = 64  # tokens; 31 MB of DeepSeek LLM 7B

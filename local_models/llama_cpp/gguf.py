@@ -13,50 +13,20 @@ from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
-from local_models.checkpoint.fingerprint import fingerprint
 from local_models.decoding.stop_text import StopText, until_stop
 from local_models.engines.chat_template import PLAIN, render_chat
 from local_models.engines.exclusive_lock import Turn
 from local_models.engines.generation import Engine, Finish, Generation, Message, Sampling
+from local_models.errors import GenerationFailed, ModelError, ModelTooLarge, ModelUnavailable
+from local_models.interface.messages import _, ngettext
 from local_models.llama_cpp.gguf_header import GgufHeader, read_gguf_header
-from qrag_lib.errors import GenerationFailed, ModelError, ModelTooLarge, ModelUnavailable
-from qrag_lib.i18n import _, ngettext
 
 if TYPE_CHECKING:
-    from qrag_lib.settings import Settings
+    pass
 
 PACKAGE = "llama_cpp"
 FACTORY = "gguf"
 UNSAID_CONTEXT = 2048  # tokens, where a file does not say what it was trained for
-
-
-def open_gguf(path: Path, settings: Settings) -> Engine:
-    """An engine over a GGUF file, by the program of the setting llama_cpp_path or the package llama-cpp-python.
-
-    The header is checked first: ModelRefused or ModelDamaged before llama.cpp sees the file. Either way
-    llama.cpp runs in a process of its own, so that a file which crashes it ends nothing else.
-    Raises ModelTooLarge where it does not fit the memory, ModelUnavailable where there is no llama.cpp.
-    """
-    from local_models.planning.gguf_plan import plan_gguf
-
-    plan = plan_gguf(path, settings=settings).check()
-    check_generates(path, read_gguf_header(path))
-    if settings.llama_cpp_path is not None:
-        return _by_program(settings.llama_cpp_path, path, plan.context)
-    check_package(path)
-    from local_models.clients.client import open_worker
-
-    arguments = {"path": str(path.resolve()), "weights": fingerprint(path), "context": plan.context}
-    return open_worker(FACTORY, arguments, settings.models_folder, idle_s=settings.worker_idle_s)
-
-
-def _by_program(said: Path, path: Path, context: int) -> Engine:
-    from local_models.llama_cpp.llama_program import find_program, is_simple
-    from local_models.llama_cpp.llama_server import LlamaServerEngine
-    from local_models.llama_cpp.llama_simple import LlamaSimpleEngine
-
-    program = find_program(said)
-    return (LlamaSimpleEngine if is_simple(program) else LlamaServerEngine)(program, path, context=context)
 
 
 def build(arguments: Mapping[str, Any]) -> tuple[Engine, Mapping[str, Any]]:

@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from qrag_lib.errors import ModelDamaged, ModelRefused
-from qrag_lib.i18n import _, ngettext
+from local_models.errors import ModelDamaged, ModelRefused
+from local_models.interface.messages import _, ngettext
 
 MAGIC = b"GGUF"
 VERSIONS = (2, 3)

@@ -6,8 +6,8 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from local_models.interface.messages import ngettext
 from local_models.llama_cpp.gguf_header import reading
-from qrag_lib.i18n import ngettext
 
 _TOKENS, _KINDS = "tokenizer.ggml.tokens", "tokenizer.ggml.token_type"
 _UNKNOWN, _CONTROL, _USER_DEFINED = 2, 3, 4  # kinds of tokens, as in llama.h; 1 is text

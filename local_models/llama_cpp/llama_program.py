@@ -7,8 +7,8 @@ import sys
 from pathlib import Path
 from typing import IO, Final
 
-from qrag_lib.errors import ModelUnavailable, SettingsError
-from qrag_lib.i18n import _
+from local_models.errors import ModelUnavailable, SettingsError
+from local_models.interface.messages import _
 
 SERVER: Final = "llama-server"
 SIMPLE: Final = "llama-simple"

@@ -15,13 +15,13 @@ from typing import IO
 import httpx
 
 from local_models.engines.generation import Generation, Message, Sampling, estimated_tokens
+from local_models.errors import ModelUnavailable
+from local_models.interface.messages import _
 from local_models.llama_cpp.gguf import check_generates
 from local_models.llama_cpp.gguf_header import read_gguf_header
 from local_models.llama_cpp.llama_program import guarded, last_line
 from local_models.remote.openai_api import OpenAIEngine
 from local_models.remote.retry_policy import Patience
-from qrag_lib.errors import ModelUnavailable
-from qrag_lib.i18n import _
 
 LOAD_S = 600.0  # a model of some GB from a slow disk
 

@@ -17,12 +17,12 @@ from local_models.decoding.stop_text import StopText, until_stop
 from local_models.engines.chat_template import PLAIN, render_chat
 from local_models.engines.exclusive_lock import Turn
 from local_models.engines.generation import Finish, Generation, Message, Sampling, estimated_tokens
+from local_models.errors import GenerationFailed, ModelTooLarge, ModelUnavailable
+from local_models.interface.messages import _, ngettext
 from local_models.llama_cpp.gguf import check_generates
 from local_models.llama_cpp.gguf_header import read_gguf_header
 from local_models.llama_cpp.gguf_vocabulary import read_gguf_vocabulary
 from local_models.llama_cpp.llama_program import guarded, last_line
-from qrag_lib.errors import GenerationFailed, ModelTooLarge, ModelUnavailable
-from qrag_lib.i18n import _, ngettext
 
 OPTIONS: Final = ("-m", "-n", "-ngl")  # words that the program would not take for a prompt
 LONGEST: Final = 120_000  # bytes of a prompt: Linux takes 131,072 of one argument

@@ -9,8 +9,8 @@ from typing import Any
 
 from local_models.checkpoint.model_folder import read_json
 from local_models.checkpoint.tensor_location import ITEM_BYTES, Place
-from qrag_lib.errors import ModelRefused
-from qrag_lib.i18n import _
+from local_models.errors import ModelRefused
+from local_models.interface.messages import _
 
 STREAMED = ("llama", "mistral", "qwen2")  # whose weights may stay on the disk; DeepSeek LLM says llama
 _EMBEDDING = "embed_tokens"

@@ -5,14 +5,14 @@ from __future__ import annotations
 from glob import escape
 from pathlib import Path
 
+from local_models.configuration import Configuration
+from local_models.interface.messages import _
+from local_models.interface.number_format import size
 from local_models.llama_cpp.gguf_header import GgufHeader, read_gguf_header
 from local_models.planning.load_plan import LoadPlan
 from local_models.planning.memory import available_memory
 from local_models.planning.plan import allowed, memory_bandwidth
 from local_models.planning.planner import margin, with_margin
-from qrag_lib import show
-from qrag_lib.i18n import _
-from qrag_lib.settings import Settings
 
 PROCESS_BYTES = 500_000_000  # of a process with llama.cpp and its buffers; an allowance, not measured here
 KV_ITEM_BYTES = 2  # llama.cpp keeps keys and values in 16 bits unless told otherwise
@@ -24,14 +24,14 @@ def plan_gguf(
     memory_bytes: int | None = None,
     context: int | None = None,
     bandwidth: float | None = None,
-    settings: Settings | None = None,
+    config: Configuration | None = None,
 ) -> LoadPlan:
     """The plan for a GGUF file; only its header is read.
 
     Streamed by the page cache, a file larger than the memory would be read anew at every token, at the
     speed of page faults: such a plan is refused. Parameters as of `plan_load`. Raises ModelRefused, ModelDamaged.
     """
-    chosen, header = settings or Settings(), read_gguf_header(path)
+    chosen, header = config or Configuration(), read_gguf_header(path)
     there = allowed(available_memory(), chosen) if memory_bytes is None else memory_bytes
     tokens = min(context or chosen.model_context, header.context_length or 2**31)
     kv_bytes = tokens * _kv_token_bytes(header)
@@ -39,7 +39,7 @@ def plan_gguf(
     need = PROCESS_BYTES + weights_bytes + kv_bytes
     fits = need <= there - margin(there)
     refusal = _("{model} needs {need} of memory, and {there} are there").format(
-        model=path.name, need=show.size(with_margin(need)), there=show.size(there)
+        model=path.name, need=size(with_margin(need)), there=size(there)
     )
     return LoadPlan(
         model=str(path),

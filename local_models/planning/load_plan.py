@@ -5,7 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from qrag_lib.errors import ModelTooLarge
+from local_models.errors import ModelTooLarge
+from local_models.interface.blocks import panel_html, rows_html, table_text, wrapped
+from local_models.interface.messages import _, ngettext
+from local_models.interface.number_format import duration, number, size
+from local_models.interface.sanitize import line
 
 Mode = Literal["memory", "partial", "streamed", "refused"]
 Device = Literal["auto", "cpu", "cuda", "disk"]
@@ -66,14 +70,10 @@ class LoadPlan:
         return self
 
     def __str__(self) -> str:
-        from local_models.planning.plan_view import plan_text
-
-        return plan_text(self)
+        return _text(self)
 
     def _repr_html_(self) -> str:
-        from local_models.planning.plan_view import plan_html
-
-        return plan_html(self)
+        return _html(self)
 
 
 def seconds_per_token(
@@ -90,3 +90,80 @@ def seconds_per_token(
     """
     from_disk = (linear_bytes - resident_bytes + kv_bytes) / bandwidth
     return max(from_disk, linear_bytes / memory_bandwidth)
+
+
+def _text(plan: LoadPlan) -> str:
+    """The headline, a table of names and values, and what to do where nothing fits."""
+    hint = [wrapped(plan.hint, "  ", "→ ")] if plan.hint else []
+    return "\n".join([wrapped(_headline(plan)), "", table_text(["", ""], _pairs(plan)), *hint])
+
+
+def _html(plan: LoadPlan) -> str:
+    """The same as a panel."""
+    return panel_html(_headline(plan), rows_html(_pairs(plan)), plan.hint, calm=not plan.refused)._repr_html_()
+
+
+def _headline(plan: LoadPlan) -> str:
+    return f"{_mode(plan)}: {line(plan.reason)}"
+
+
+def _mode(plan: LoadPlan) -> str:
+    modes = {
+        "memory": _("in memory"),
+        "partial": _("partly in memory"),
+        "streamed": _("streamed from disk"),
+        "refused": _("refused"),
+    }
+    return modes[plan.mode] + (_(" (GPU)") if plan.device == "cuda" else "")
+
+
+def _pairs(plan: LoadPlan) -> list[tuple[str, object]]:
+    if plan.refused:
+        return [(_("model"), plan.model), *_sizes(plan, _("memory that would do"))]
+    return [
+        (_("model"), plan.model),
+        *_sizes(plan, _("memory at the peak")),
+        (_("weights kept in memory"), size(plan.resident_bytes)),
+        (_("read from disk per token"), _read(plan)),
+        (_("attention"), _attention(plan)),
+        (
+            _("prompt computed in pieces of"),
+            ngettext("{n} token", "{n} tokens", plan.prefill_chunk).format(n=number(plan.prefill_chunk)),
+        ),
+        (_("speed of the disk"), _speed(plan)),
+        (_("loading takes at least"), _seconds(plan.seconds_to_load)),
+        (_("a new token takes at least"), _seconds(plan.seconds_per_token)),
+    ]
+
+
+def _sizes(plan: LoadPlan, peak: str) -> list[tuple[str, object]]:
+    return [
+        (_("weights"), size(plan.weights_bytes)),
+        (_("memory that may be taken"), _mib(plan.memory_bytes)),
+        *([(peak, _mib(plan.peak_bytes))] if plan.peak_bytes else []),
+    ]
+
+
+def _mib(n_bytes: int) -> str:
+    return f"{number(n_bytes / 2**20)} MiB"
+
+
+def _attention(plan: LoadPlan) -> str:
+    where = _("on disk") if plan.kv_on_disk else _("in memory")
+    return ngettext("{size} for {n} token, {where}", "{size} for {n} tokens, {where}", plan.context).format(
+        size=size(plan.kv_bytes), n=number(plan.context), where=where
+    )
+
+
+def _read(plan: LoadPlan) -> str:
+    if not plan.kv_on_disk:
+        return size(plan.streamed_bytes)
+    return _("{size}, and up to {more} of attention").format(size=size(plan.streamed_bytes), more=size(plan.kv_bytes))
+
+
+def _speed(plan: LoadPlan) -> str:
+    return f"{number(plan.bandwidth / 1e6)} MB/s" if plan.bandwidth else _("not measured")
+
+
+def _seconds(seconds: float | None) -> str:
+    return _("not known") if seconds is None else duration(seconds)

@@ -35,7 +35,7 @@ class MemoryCurve:
 def watch_memory(models_folder: Path) -> Iterator[MemoryCurve]:
     """A curve that grows, twenty samples a second, until the end of the `with`.
 
-    models_folder: whose workers are watched, as `Settings.models_folder`; those that start meanwhile too.
+    models_folder: whose workers are watched, as `Configuration.models_folder`; those that start meanwhile too.
     """
     curve, done = MemoryCurve(), threading.Event()
     thread = threading.Thread(target=_watch, args=(models_folder, curve, done), name="qrag memory", daemon=True)

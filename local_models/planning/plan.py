@@ -9,15 +9,12 @@ from __future__ import annotations
 import os
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+from local_models.configuration import Configuration
 from local_models.planning.footprint import Footprint, read_footprint
 from local_models.planning.load_plan import Device, LoadPlan, Mode, seconds_per_token
 from local_models.planning.memory import Memory, available_memory
 from local_models.planning.planner import MIB, Planner
-
-if TYPE_CHECKING:
-    from qrag_lib.settings import Settings
 
 __all__ = ["Device", "LoadPlan", "Mode", "allowed", "memory_bandwidth", "plan_load", "seconds_per_token", "timed"]
 
@@ -32,7 +29,7 @@ def plan_load(
     context: int | None = None,
     bandwidth: float | None = None,
     device: Device | None = None,
-    settings: Settings | None = None,
+    config: Configuration | None = None,
 ) -> LoadPlan:
     """The plan for the model in `folder`. Reads headers only; nothing is measured or written.
 
@@ -42,9 +39,8 @@ def plan_load(
     setting device_map; "disk" keeps no weights in memory.
     Raises ModelRefused, ModelDamaged; a model that does not fit is a plan with the mode "refused".
     """
-    from qrag_lib.settings import Settings as Defaults
 
-    chosen = settings or Defaults()
+    chosen = config or Configuration()
     footprint = read_footprint(Path(folder))
     device = device or chosen.device_map
     memory = available_memory(gpu=device in ("auto", "cuda"))
@@ -80,8 +76,8 @@ def memory_bandwidth() -> float:
     return min(os.cpu_count() or 1, MOST_CORES) * CORE_BANDWIDTH
 
 
-def allowed(memory: Memory, settings: Settings) -> int:
+def allowed(memory: Memory, config: Configuration) -> int:
     """What a model may take: what is free, at most the setting model_memory_mib."""
-    if settings.model_memory_mib is None:
+    if config.model_memory_mib is None:
         return memory.available
-    return min(memory.available, int(settings.model_memory_mib * MIB))
+    return min(memory.available, int(config.model_memory_mib * MIB))

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from local_models.interface.messages import _, ngettext
+from local_models.interface.number_format import percent, size
 from local_models.planning.footprint import STREAMED, Footprint
 from local_models.planning.load_plan import Device, LoadPlan, Mode
 from local_models.planning.memory import Memory
-from qrag_lib import show
-from qrag_lib.i18n import _, ngettext
 
 MIB = 2**20
 
@@ -96,7 +96,7 @@ class Planner:
             return None
         kept, peak = min(room, self.footprint.linear_bytes), GPU_PROCESS_BYTES + blocks * BLOCK_BYTES
         said = _("{part} of the weights fit on the GPU, the rest is read from disk at every token")
-        said = said.format(part=show.percent(kept / self.footprint.linear_bytes))
+        said = said.format(part=percent(kept / self.footprint.linear_bytes))
         return self._made("partial", peak, said, chunk, blocks, resident=kept, device="cuda")
 
     def _streamed(self) -> LoadPlan:
@@ -129,7 +129,7 @@ class Planner:
             return _("no weights fit in memory: all are read from disk at every token")
         if resident == self.footprint.linear_bytes:
             return _("the weights fit in memory but for the embedding, whose rows are read as tokens ask for them")
-        share = show.percent(resident / self.footprint.linear_bytes)
+        share = percent(resident / self.footprint.linear_bytes)
         return _("{part} of the weights fit in memory, the rest is read from disk at every token").format(part=share)
 
     def _made(
@@ -174,7 +174,7 @@ class Planner:
     def _too_large(self, need: int, hint: str) -> LoadPlan:
         least = with_margin(need)
         reason = _("{model} needs {need} of memory at the least, and {there} are there").format(
-            model=self.folder.name, need=show.size(least), there=show.size(self.memory_bytes)
+            model=self.folder.name, need=size(least), there=size(self.memory_bytes)
         )
         return self._refused(least, reason, hint)
 
@@ -183,7 +183,7 @@ class Planner:
             "the attention over {n} token needs {need} of disk in {folder}, and {free} are free",
             "the attention over {n} tokens needs {need} of disk in {folder}, and {free} are free",
             self.context,
-        ).format(n=self.context, need=show.size(self.kv_bytes), folder=self.computed, free=show.size(free))
+        ).format(n=self.context, need=size(self.kv_bytes), folder=self.computed, free=size(free))
         return self._refused(0, reason, _("set QRAG_OFFLOAD_FOLDER to a larger disk, or a smaller QRAG_MODEL_CONTEXT"))
 
     def _activations(self, chunk: int) -> int:

@@ -6,8 +6,8 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from qrag_lib.errors import ModelError
-from qrag_lib.i18n import _
+from local_models.errors import ModelError
+from local_models.interface.messages import _
 
 if TYPE_CHECKING:
     import torch

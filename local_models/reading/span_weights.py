@@ -11,8 +11,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from qrag_lib.errors import ModelDamaged
-from qrag_lib.i18n import _
+from local_models.errors import ModelDamaged
+from local_models.interface.messages import _
 
 if TYPE_CHECKING:
     import torch

@@ -13,10 +13,10 @@ import httpx
 
 from local_models.engines.chat_template import render_chat
 from local_models.engines.generation import Generation, Message, Sampling, estimated_tokens
+from local_models.errors import GenerationFailed, ModelError, ModelTooLarge, ModelUnavailable, SettingsError
+from local_models.interface.messages import _, ngettext
 from local_models.remote.openai_wire import Event, TryAgain, Writing, bounded, event_of, events, lines, raise_for_state
 from local_models.remote.retry_policy import Breaker, Budget, Patience
-from qrag_lib.errors import GenerationFailed, ModelError, ModelTooLarge, ModelUnavailable, SettingsError
-from qrag_lib.i18n import _, ngettext
 
 if TYPE_CHECKING:
     from httpx import Client, Response

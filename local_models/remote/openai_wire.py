@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from local_models.decoding.stop_text import StopText
 from local_models.engines.generation import Finish, Generation, Sampling
-from qrag_lib.errors import GenerationFailed, ModelError, ModelRefused, ModelTooLarge, ModelUnavailable
-from qrag_lib.i18n import _, ngettext
+from local_models.errors import GenerationFailed, ModelError, ModelRefused, ModelTooLarge, ModelUnavailable
+from local_models.interface.messages import _, ngettext
 
 if TYPE_CHECKING:
     from httpx import Response

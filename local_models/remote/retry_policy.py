@@ -8,8 +8,8 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from qrag_lib.errors import ModelUnavailable
-from qrag_lib.i18n import _, ngettext
+from local_models.errors import ModelUnavailable
+from local_models.interface.messages import _, ngettext
 
 Clock = Callable[[], float]
 

@@ -10,8 +10,8 @@ import weakref
 from contextlib import suppress
 from pathlib import Path
 
-from qrag_lib.errors import GenerationFailed, ModelDamaged
-from qrag_lib.i18n import _
+from local_models.errors import GenerationFailed, ModelDamaged
+from local_models.interface.messages import _
 
 PAGE = 4096  # what O_DIRECT asks of offsets, lengths and addresses, on disks of 512-byte and of 4-KiB sectors
 _O_DIRECT = getattr(os, "O_DIRECT", 0)  # Linux alone has it

@@ -12,13 +12,13 @@ from torch import nn
 from local_models.checkpoint.model_folder import read_json
 from local_models.checkpoint.tensor_location import Place, damaged
 from local_models.checkpoint.weights import Weights, open_weights
+from local_models.errors import ModelRefused
+from local_models.interface.messages import _, ngettext
 from local_models.planning.footprint import STREAMED
 from local_models.streaming.row_blocks import Cut, cut_rows
 from local_models.streaming.streamed_layers import DTYPES, RowEmbedding, Rows, StreamedLinear, read_tensor
 from local_models.streaming.streamed_model import make_streamed
 from local_models.streaming.weight_stream import BLOCK_BYTES, RING_BYTES, WeightStream
-from qrag_lib.errors import ModelRefused
-from qrag_lib.i18n import _, ngettext
 
 if TYPE_CHECKING:
     from transformers import PreTrainedConfig, PreTrainedModel

@@ -11,9 +11,9 @@ from contextlib import suppress
 from dataclasses import dataclass
 from enum import Enum
 
+from local_models.errors import GenerationFailed
+from local_models.interface.messages import _
 from local_models.streaming.direct_reading import WeightsFile, room_for
-from qrag_lib.errors import GenerationFailed
-from qrag_lib.i18n import _
 
 _PATIENCE_S = 0.1  # after which a word that an interrupt swallowed is said again
 READERS = 2  # the second keeps the disk at work while the first hands over

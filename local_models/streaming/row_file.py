@@ -11,8 +11,8 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
-from qrag_lib.errors import DiskFull, GenerationFailed
-from qrag_lib.i18n import _
+from local_models.errors import DiskFull, GenerationFailed
+from local_models.interface.messages import _
 
 PAGE = 4096
 PIECE_BYTES = 2**20

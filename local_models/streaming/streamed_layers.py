@@ -11,11 +11,11 @@ from torch import nn
 from torch.nn import functional
 
 from local_models.checkpoint.tensor_location import Place
+from local_models.errors import ModelRefused
 from local_models.int8.int8_layers import int8_linear
+from local_models.interface.messages import _
 from local_models.streaming.direct_reading import WeightsFile
 from local_models.streaming.weight_stream import WeightStream
-from qrag_lib.errors import ModelRefused
-from qrag_lib.i18n import _
 
 DTYPES = {"F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16, "I8": torch.int8}
 

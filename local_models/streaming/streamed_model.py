@@ -5,10 +5,10 @@ from __future__ import annotations
 import functools
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from local_models.errors import ModelRefused
+from local_models.interface.messages import _
 from local_models.streaming.thread_tuning import Pace
 from local_models.streaming.weight_stream import WeightStream
-from qrag_lib.errors import ModelRefused
-from qrag_lib.i18n import _
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel

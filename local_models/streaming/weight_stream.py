@@ -12,9 +12,9 @@ from typing import TypeVar
 
 from local_models.checkpoint.tensor_location import damaged
 from local_models.checkpoint.weights import open_weights
+from local_models.interface.messages import _
 from local_models.streaming.direct_reading import WeightsFile
 from local_models.streaming.read_ahead import Block, Buffer, Ring
-from qrag_lib.i18n import _
 
 MIB = 2**20
 RING_BYTES = 32 * MIB

@@ -8,8 +8,8 @@ from importlib import import_module
 from typing import Any, Literal
 
 from local_models.engines.generation import Engine
-from qrag_lib.errors import ModelRefused
-from qrag_lib.i18n import _
+from local_models.errors import ModelRefused
+from local_models.interface.messages import _
 
 Reason = Literal["memory", "device map"]
 Built = tuple[Engine, Mapping[str, Any]]  # an engine, and what JSON can say of how it was built

@@ -6,8 +6,8 @@ import os
 import sys
 from pathlib import Path
 
-from qrag_lib.errors import ModelUnavailable
-from qrag_lib.i18n import _
+from local_models.errors import ModelUnavailable
+from local_models.interface.messages import _
 
 
 def take(path: Path) -> int | None:

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any, Literal
 from local_models.checkpoint.fingerprint import fingerprint
 from local_models.clients.client import Tell, WorkerEngine, open_worker, warn
 from local_models.engines.generation import Generation, Message, Sampling
+from local_models.errors import GenerationFailed, ModelTooLarge, ModelUnavailable
+from local_models.interface.messages import _
+from local_models.interface.number_format import size
 from local_models.planning.memory import available_memory
 from local_models.reading.span_reader import Passage, Reading, load_reader, packed, unpacked
 from local_models.worker.factories import Arguments, Built, Reason
 from local_models.worker.process import resident_bytes
-from qrag_lib import show
-from qrag_lib.errors import GenerationFailed, ModelTooLarge, ModelUnavailable
-from qrag_lib.i18n import _
 
 if TYPE_CHECKING:
     import numpy as np
@@ -197,7 +197,7 @@ def _check_room(address: str) -> None:
     if there < need:
         raise ModelTooLarge(
             _("the embedding model {address} needs {need} of memory, and {there} are there").format(
-                address=address, need=show.size(need), there=show.size(there)
+                address=address, need=size(need), there=size(there)
             ),
             hint=_("close other programs, or raise the memory limit; --mode lexical searches without it"),
         )

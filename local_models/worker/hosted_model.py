@@ -74,17 +74,17 @@ def clean_computed(folder: Path, limit_bytes: int) -> None:
 
 def _planned(folder: Path, arguments: Arguments) -> LoadPlan:
     """The plan for a share of the memory; where that is too little for any, the smallest plan there is."""
+    from local_models.configuration import Configuration
     from local_models.planning.memory import available_memory
     from local_models.planning.plan import allowed, plan_load
-    from qrag_lib.settings import Settings
 
-    settings = Settings(**arguments["settings"], offload_folder=Path(arguments["computed"]))
+    config = Configuration(**arguments["settings"], offload_folder=Path(arguments["computed"]))
     memory = available_memory()  # beside what this process has, and a plan counts the whole of it
-    memory_bytes = allowed(replace(memory, available=memory.available + resident_bytes()), settings)
+    memory_bytes = allowed(replace(memory, available=memory.available + resident_bytes()), config)
     share = float(arguments["share"])
-    plan = plan_load(folder, memory_bytes=int(memory_bytes * share), settings=settings)
+    plan = plan_load(folder, memory_bytes=int(memory_bytes * share), config=config)
     if plan.refused and share < 1:
-        return plan_load(folder, memory_bytes=memory_bytes, device="disk", settings=settings)
+        return plan_load(folder, memory_bytes=memory_bytes, device="disk", config=config)
     return plan
 
 

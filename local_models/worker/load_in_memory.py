@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from qrag_lib.errors import ModelDamaged, ModelRefused
-from qrag_lib.i18n import _, ngettext
+from local_models.errors import ModelDamaged, ModelRefused
+from local_models.interface.messages import _, ngettext
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel

@@ -26,9 +26,9 @@ from contextlib import suppress
 from dataclasses import asdict
 from typing import Any
 
+from local_models import errors
 from local_models.engines.generation import Generation, Sampling
-from qrag_lib import errors
-from qrag_lib.i18n import _, ngettext
+from local_models.interface.messages import _, ngettext
 
 VERSION = 1
 MAX_LINE = 64 * 2**20  # bytes; a prompt of 4,096 tokens is some 20 kB, the word pieces of a long book 20 MB
@@ -130,7 +130,7 @@ def error_of(told: Mapping[str, Any]) -> Exception:
     known = getattr(errors, kind, None)
     if kind == "ModelDamaged":
         return errors.ModelDamaged(message, path=str(told.get("path", "")), hint=hint)
-    if kind == "DocumentRefused" or not (isinstance(known, type) and issubclass(known, errors.QragError)):
+    if not (isinstance(known, type) and issubclass(known, errors.QragError)):
         return errors.GenerationFailed(message, hint=hint)
     return known(message, hint=hint)
 

@@ -24,13 +24,13 @@ from typing import Any
 from local_models.clients import deaths, rendezvous
 from local_models.clients.smaller_plan import reason_of
 from local_models.engines.generation import Generation
+from local_models.errors import GenerationFailed
+from local_models.interface.messages import _
 from local_models.worker import file_hold, process
 from local_models.worker.factories import Factory, build
 from local_models.worker.listening import is_ours, listen
 from local_models.worker.protocol import Line, ProtocolError, error_message, generation_message, sampling_of
 from local_models.worker.sessions import ENCODING, Hosted, Job, Session
-from qrag_lib.errors import GenerationFailed
-from qrag_lib.i18n import _
 
 MAX_SESSIONS = 64
 _TICK_S = 1.0

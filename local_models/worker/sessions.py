@@ -13,9 +13,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from local_models.engines.generation import Engine, Message
+from local_models.interface.messages import _
 from local_models.worker.process import resident_bytes
 from local_models.worker.protocol import VERSION, Line, ProtocolError, error_message
-from qrag_lib.i18n import _
 
 FIRST_S = 10.0  # a connection that asks nothing for so long is closed
 BEAT_S = 2.0

@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
-from local_models.engines.model_choice import EXTRACTIVE
 from qrag_lib.answer.citing import placed
 from qrag_lib.answer.quoted.quotes import ask
 from qrag_lib.answer.requests import answer_request
@@ -16,6 +15,7 @@ from qrag_lib.answer.written.llm_adapters import Writers
 from qrag_lib.catalog import Catalog
 from qrag_lib.i18n import _
 from qrag_lib.search.embedders import Embedders
+from qrag_lib.settings import EXTRACTIVE
 from qrag_lib.types import Answer, Document, Filter, Hits
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from qrag_lib.answer.table_rows import Tables
 from qrag_lib.chunking.legal_headings import outline_of
 from qrag_lib.chunking.outline import Headings, places
 from qrag_lib.ingest.vanished import is_gone
-from qrag_lib.show.clean import clean
+from qrag_lib.language.quote_text import clean
 from qrag_lib.types import Answer, Citation, Document, Row
 
 

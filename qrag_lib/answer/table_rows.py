@@ -14,7 +14,7 @@ from typing import Final
 
 from qrag_lib.documents.text.row_text import has_header
 from qrag_lib.language.cutting import ROW, is_row
-from qrag_lib.show.clean import cell_spans, clean
+from qrag_lib.language.quote_text import cell_spans, clean
 from qrag_lib.types import Cell, Row
 
 Span = tuple[int, int]

@@ -1,6 +1,19 @@
 """The one truth: documents, text, chunks, vectors and index terms in one SQLite file.
 
 Each table has a class of its own; `Catalog` holds them over one database.
+
+::
+
+    database          the file: connections, transactions, the schema, what to do where it is damaged
+    stored_documents  documents and their text
+    chunks            passages and their index terms
+    vectors           vectors by text and model, so that nothing is embedded twice
+    indexes           what made an index, and which one answers
+    filters           conditions on metadata as SQL
+    comparisons       how their values are compared
+    digest            what a catalogue holds, as one number
+
+A new table gets a class beside these and its lines in the schema of `database`.
 """
 
 from __future__ import annotations

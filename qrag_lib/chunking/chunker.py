@@ -141,7 +141,7 @@ class _Chunker:
 
     def _cut_by(self, parser: NodeParser, room: Room) -> Iterator[Span]:
         """The spans of another parser's nodes; what the embedder would cut is split."""
-        from qrag_lib.chunking.node_parser import spans_of_nodes
+        from qrag_lib.chunking.outside_parser import spans_of_nodes
 
         whole = replace(room, tokens=self.limit - self.reserve, characters=self.limit * _CHARACTERS_A_TOKEN)
         for span in spans_of_nodes(self.document, parser):

@@ -7,7 +7,10 @@
     parser       how it is taken apart, and mistakes in it told
     exits        what the exit codes mean
     interrupts   Ctrl-C, at whatever moment it comes
+    options      what the options that every command takes stand for
     verbs        a function a verb: opens the workspace, calls its method, returns the value
+    model, hub   the verbs of `qrag model`
+    settings_table  the settings as a table
     printing     the value on standard output, errors and progress on standard error
 """
 

@@ -15,7 +15,8 @@ from qrag_lib.errors import QragError
 
 def run(arguments: Sequence[str] | None) -> int:
     """Run one command; raises KeyboardInterrupt for Ctrl-C, whatever a library made of it."""
-    from qrag_lib.settings import quiet, use_language
+    from local_models.interface.translations import use_language
+    from qrag_lib.settings import quiet
 
     quiet()
     printing.speak_utf8()

@@ -11,8 +11,8 @@ from qrag_lib.i18n import _
 from qrag_lib.show import line
 
 if TYPE_CHECKING:
+    from local_models.configuration import Configuration
     from local_models.hub.hub_client import Hub
-    from qrag_lib.settings import Settings
 
 
 def add(verbs: Any, verb: Callable[[Any, str, str], ArgumentParser]) -> None:
@@ -49,14 +49,14 @@ def download(options: Namespace) -> object:
     from qrag_lib.progress import shown
 
     wanted = {"revision": options.revision, "pattern": options.file}
-    settings = _settings(options)
+    config = _config(options)
     with _hub(options) as hub:
         if options.plan:
-            plan = model_store.plan_of_download(options.model, settings, hub, **wanted)
+            plan = model_store.plan_of_download(options.model, config, hub, **wanted)
             check_room(plan)
             return plan
         with shown() as tell:
-            return model_store.download_model(options.model, settings, hub, tell=tell, **wanted)
+            return model_store.download_model(options.model, config, hub, tell=tell, **wanted)
 
 
 def verify(options: Namespace) -> object:
@@ -65,7 +65,7 @@ def verify(options: Namespace) -> object:
     from qrag_lib.progress import shown
 
     with shown() as tell:
-        return verify_model(options.model, _settings(options), deep=not options.quick, anew=options.anew, tell=tell)
+        return verify_model(options.model, _config(options), deep=not options.quick, anew=options.anew, tell=tell)
 
 
 def repair(options: Namespace) -> object:
@@ -74,21 +74,21 @@ def repair(options: Namespace) -> object:
     from qrag_lib.progress import shown
 
     with _hub(options) as hub, shown() as tell:
-        return repair_model(options.model, _settings(options), hub, tell=tell)
+        return repair_model(options.model, _config(options), hub, tell=tell)
 
 
 def listing(options: Namespace) -> object:
     """List what was fetched."""
     from local_models.hub.model_store import models_kept
 
-    return models_kept(_settings(options))
+    return models_kept(_config(options))
 
 
 def remove(options: Namespace) -> object:
     """Remove a model, or show what would go."""
     from local_models.hub.model_store import removal
 
-    found = removal(options.model, _settings(options))
+    found = removal(options.model, _config(options))
     return found.apply() if options.yes else found
 
 
@@ -96,7 +96,7 @@ def clean(options: Namespace) -> object:
     """Remove what is of no use, or show it."""
     from local_models.hub.model_store import cleaning
 
-    found = cleaning(_settings(options), everything=options.all)
+    found = cleaning(_config(options), everything=options.all)
     return found.apply() if options.yes else found
 
 
@@ -120,7 +120,7 @@ def _say(text: str) -> None:
     sys.stderr.write(line(text) + "\n")
 
 
-def _settings(options: Namespace) -> Settings:
-    from qrag_lib.cli.verbs import settings_of
+def _config(options: Namespace) -> Configuration:
+    from qrag_lib.cli.options import settings_of
 
-    return settings_of(options)
+    return settings_of(options).engine

@@ -47,11 +47,11 @@ def run(options: Namespace) -> object:
 def plan(options: Namespace) -> object:
     """How a model would be loaded here."""
     from local_models.engines.model_choice import plan_address
-    from qrag_lib.cli.verbs import settings_of
+    from qrag_lib.cli.options import settings_of
 
     return plan_address(
         options.model,
-        settings_of(options),
+        settings_of(options).engine,
         memory_bytes=None if options.memory is None else int(options.memory * 2**20),
         context=options.context,
         bandwidth=None if options.bandwidth is None else options.bandwidth * 1e6,
@@ -61,18 +61,18 @@ def plan(options: Namespace) -> object:
 def quantize(options: Namespace) -> object:
     """Make the int8 store of a model, and measure how far it is from it."""
     from local_models.int8.quantize import make_int8
-    from qrag_lib.cli.verbs import settings_of
+    from qrag_lib.cli.options import settings_of
     from qrag_lib.progress import shown
 
     out = Path(options.out) if options.out else None
     with shown() as tell:
-        return make_int8(options.model, settings_of(options), out, n_prompts=options.drift, on_progress=tell)
+        return make_int8(options.model, settings_of(options).engine, out, n_prompts=options.drift, on_progress=tell)
 
 
 def stop(options: Namespace) -> object:
     """End the workers of the models folder; how many there were."""
     from local_models.clients.registry import stop_workers
-    from qrag_lib.cli.verbs import settings_of
+    from qrag_lib.cli.options import settings_of
 
     n = len(stop_workers(settings_of(options).models_folder))
     return ngettext("{n} process was ended", "{n} processes were ended", n).format(n=n)

@@ -7,10 +7,10 @@ from argparse import Action, ArgumentParser, Namespace, RawDescriptionHelpFormat
 from collections.abc import Iterable, Sequence
 from typing import Any, NoReturn
 
-from qrag_lib import suggest
+from local_models.interface import suggest
+from local_models.interface.reached import as_reached
 from qrag_lib.cli.exits import Exit
 from qrag_lib.i18n import _
-from qrag_lib.reached import as_reached
 from qrag_lib.show import line
 
 _EVERYTHING = "--"  # what comes after it is words, whatever it looks like

@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from qrag_lib.cli import model
-from qrag_lib.cli.sheet import sheet
+from qrag_lib.cli.options import settings_of
+from qrag_lib.cli.settings_table import sheet
 
 if TYPE_CHECKING:
-    from qrag_lib.settings import Settings
     from qrag_lib.workspace import Workspace
 
 Verb = Callable[[Namespace], object]
@@ -170,16 +170,6 @@ def _asking(options: Namespace, *, embeds: bool = True) -> Workspace:
     if embeds and (index := workspace.catalog.indexes.active()):
         workspace.embedders.begin(index)
     return workspace
-
-
-def settings_of(options: Namespace) -> Settings:
-    """The settings that hold for the command; the interface speaks their language from here on."""
-    from qrag_lib.settings import load_settings, use_language
-
-    found = load_settings(options.workspace)
-    if found.lang and not options.lang:
-        use_language(found.lang)
-    return found
 
 
 def _source(options: Namespace) -> Path | list[Path]:

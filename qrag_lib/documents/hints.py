@@ -7,6 +7,7 @@ from contextlib import contextmanager
 
 from qrag_lib.errors import DocumentRefused
 from qrag_lib.i18n import _
+from qrag_lib.types import Refusal
 
 
 def next_step(reason: str) -> str:
@@ -40,3 +41,8 @@ def hinted() -> Iterator[None]:
         if refused.hint:
             raise
         raise DocumentRefused(refused.reason, refused.message, hint=next_step(refused.reason)) from refused
+
+
+def refusal_of(name: str, refused: DocumentRefused) -> Refusal:
+    """The refusal as a value that can be listed."""
+    return Refusal(name, refused.reason, refused.message, refused.hint or next_step(refused.reason))

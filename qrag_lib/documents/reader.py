@@ -81,7 +81,7 @@ class Reader:
         with hinted():
             data = load(file, self.limits)
             if own := self.readers.get(file.suffix.lower()):
-                from qrag_lib.documents.llama_reader import extract_with
+                from qrag_lib.documents.outside_reader import extract_with
 
                 return _checked(extract_with(own, file))
             return self.parse(data, file.name)

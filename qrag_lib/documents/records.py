@@ -6,8 +6,8 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+from qrag_lib.documents.hints import refusal_of
 from qrag_lib.documents.text.tidy import clean, squeeze, unseen
-from qrag_lib.documents.validate import refusal_of
 from qrag_lib.documents.walk import printable
 from qrag_lib.errors import DocumentRefused
 from qrag_lib.i18n import _

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
-from qrag_lib.documents.hints import next_step
+from qrag_lib.documents.hints import refusal_of
 from qrag_lib.documents.limits import Limits
 from qrag_lib.documents.reader import Reader
 from qrag_lib.documents.walk import FoundFile, find_file, walk
@@ -61,8 +61,3 @@ def judge(found: FoundFile | Refusal, reader: Reader) -> Verdict:
         encoding=extract.encoding,
         seconds=time.perf_counter() - start,
     )
-
-
-def refusal_of(name: str, refused: DocumentRefused) -> Refusal:
-    """The refusal as a value that can be listed."""
-    return Refusal(name, refused.reason, refused.message, refused.hint or next_step(refused.reason))

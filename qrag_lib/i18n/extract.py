@@ -1,7 +1,7 @@
 """The catalogues, made from the interface texts of the code: `python -m qrag_lib.i18n.extract`.
 
-A message that is new in the code comes into `qrag.po` with an empty translation, one that is
-gone leaves it; `qrag.mo` is what the program reads.
+Each package has its own: `qrag.po`, `local_models.po`. A message that is new in the code comes into it with an
+empty translation, one that is gone leaves it; the `.mo` beside it is what the program reads.
 """
 
 from __future__ import annotations
@@ -16,13 +16,14 @@ if TYPE_CHECKING:
     from babel.messages.catalog import Catalog
 
 FOLDER = Path(__file__).parent
-PACKAGES = (FOLDER.parent, FOLDER.parents[1] / "local_models")
+ENGINE = FOLDER.parents[1] / "local_models"
+DOMAINS = {"qrag": (FOLDER.parent, FOLDER), "local_models": (ENGINE, ENGINE / "interface")}  # code, catalogues
 TRANSLATED = ("pt_BR",)
 MARKS = {"_": 1, "N_": 1, "ngettext": 2}  # how many of the arguments are texts
 HEADER = """# Q-RAG interface texts in {name}.
 msgid ""
 msgstr ""
-"Project-Id-Version: qrag\\n"
+"Project-Id-Version: {domain}\\n"
 "Language: {language}\\n"
 "Plural-Forms: {plural_forms}\\n"
 "MIME-Version: 1.0\\n"
@@ -32,15 +33,14 @@ msgstr ""
 """
 
 
-def in_code() -> Catalog:
-    """Every message marked by `_`, `N_` or `ngettext` in both packages, inside f-strings too."""
+def in_code(domain: str) -> Catalog:
+    """Every message marked by `_`, `N_` or `ngettext` in the package of a domain, inside f-strings too."""
     from babel.messages.catalog import Catalog
 
-    found = Catalog(fuzzy=False)
-    for package in PACKAGES:
-        for path in sorted(package.rglob("*.py")):
-            for message in messages(path.read_text("utf-8")):
-                found.add(message, locations=[(path.relative_to(package.parent).as_posix(), 0)])
+    found, package = Catalog(fuzzy=False), DOMAINS[domain][0]
+    for path in sorted(package.rglob("*.py")):
+        for message in messages(path.read_text("utf-8")):
+            found.add(message, locations=[(path.relative_to(package).as_posix(), 0)])
     return found
 
 
@@ -65,38 +65,41 @@ def _literals(arguments: Sequence[ast.expr]) -> list[str]:
     return texts if len(texts) == len(arguments) else []
 
 
-def in_catalogue(language: str) -> Catalog:
+def in_catalogue(domain: str, language: str) -> Catalog:
     """The catalogue of a language as it is on the disk."""
     from babel.messages.pofile import read_po
 
-    with _po(language).open("rb") as file:
+    with po_file(domain, language).open("rb") as file:
         return read_po(file, locale=language)
 
 
-def untranslated(language: str) -> list[str]:
+def untranslated(domain: str, language: str) -> list[str]:
     """Messages of the code that the catalogue of a language lacks or leaves empty."""
-    there = in_catalogue(language)
-    return sorted(str(m.id) for m in in_code() if m.id and not _is_translated(there.get(m.id)))
+    there = in_catalogue(domain, language)
+    return sorted(str(m.id) for m in in_code(domain) if m.id and not _is_translated(there.get(m.id)))
 
 
-def write(language: str) -> None:
+def write(domain: str, language: str) -> None:
     """Bring the catalogue of a language up to the code, and compile it."""
     from babel.messages.mofile import write_mo
     from babel.messages.pofile import write_po
 
-    catalogue = in_catalogue(language)
-    catalogue.update(in_code(), no_fuzzy_matching=True)
+    catalogue = in_catalogue(domain, language)
+    catalogue.update(in_code(domain), no_fuzzy_matching=True)
     catalogue.obsolete.clear()
     name = catalogue.locale.get_display_name("en") if catalogue.locale else language
-    with _po(language).open("wb") as file:
-        file.write(HEADER.format(name=name, language=language, plural_forms=catalogue.plural_forms).encode())
+    path = po_file(domain, language)
+    with path.open("wb") as file:
+        header = {"name": name, "domain": domain, "language": language, "plural_forms": catalogue.plural_forms}
+        file.write(HEADER.format(**header).encode())
         write_po(file, catalogue, include_lineno=False, sort_by_file=True, width=100, omit_header=True)
-    with _po(language).with_suffix(".mo").open("wb") as file:
+    with path.with_suffix(".mo").open("wb") as file:
         write_mo(file, catalogue)
 
 
-def _po(language: str) -> Path:
-    return FOLDER / language / "LC_MESSAGES" / "qrag.po"
+def po_file(domain: str, language: str) -> Path:
+    """Where the translations of a package are written."""
+    return DOMAINS[domain][1] / language / "LC_MESSAGES" / f"{domain}.po"
 
 
 def _is_translated(message: object) -> bool:
@@ -106,8 +109,9 @@ def _is_translated(message: object) -> bool:
 
 
 if __name__ == "__main__":
-    for language in TRANSLATED:
-        write(language)
-        missing = untranslated(language)
-        sys.stdout.write(f"{language}: {len(in_code())} messages, {len(missing)} to translate\n")
-        sys.stdout.writelines(f"  {message}\n" for message in missing)
+    for domain in DOMAINS:
+        for language in TRANSLATED:
+            write(domain, language)
+            missing = untranslated(domain, language)
+            sys.stdout.write(f"{domain}, {language}: {len(in_code(domain))} messages, {len(missing)} to translate\n")
+            sys.stdout.writelines(f"  {message}\n" for message in missing)

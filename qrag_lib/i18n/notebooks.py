@@ -116,7 +116,9 @@ def _write_catalogue(notebooks: Mapping[Path, Any]) -> None:
     catalogue = _catalogue()
     catalogue.update(found, no_fuzzy_matching=True)
     catalogue.obsolete.clear()
-    head = HEADER.format(name="Brazilian Portuguese", language="pt_BR", plural_forms=catalogue.plural_forms)
+    head = HEADER.format(
+        domain="qrag", name="Brazilian Portuguese", language="pt_BR", plural_forms=catalogue.plural_forms
+    )
     with TEXTS.open("wb") as file:
         file.write(head.replace("interface texts", "notebooks").encode())
         write_po(file, catalogue, include_lineno=False, width=100, omit_header=True)

@@ -16,13 +16,13 @@ at its end is the question's own. `%ask?` alone is still help. A mistake is two 
 
 Inside::
 
-    verbs    the magics, and how the extension is loaded and unloaded
-    options  what may stand in front of a question, or behind it
-    lines    the lines that end in a question mark and are not for help
+    line_verbs    the magics, and how the extension is loaded and unloaded
+    line_options  what may stand in front of a question, or behind it
+    lines         the lines that end in a question mark and are not for help
 """
 
 from __future__ import annotations
 
-from qrag_lib.magics.verbs import load_ipython_extension, unload_ipython_extension
+from qrag_lib.magics.line_verbs import load_ipython_extension, unload_ipython_extension
 
 __all__ = ["load_ipython_extension", "unload_ipython_extension"]

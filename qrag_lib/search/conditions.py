@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, get_args
 
-from qrag_lib import suggest
+from local_models.interface import suggest
 from qrag_lib.catalog import Catalog
 from qrag_lib.catalog.filters import BUILT_IN
 from qrag_lib.errors import QragError, QuestionError

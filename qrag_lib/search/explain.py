@@ -15,13 +15,13 @@ from typing import Any, Final
 
 import numpy as np
 
+from local_models.interface.reached import as_reached
 from qrag_lib import show
 from qrag_lib.catalog import Catalog, Index, StoredDocument
 from qrag_lib.chunking.chunker import chunk as cut
 from qrag_lib.errors import QragError
 from qrag_lib.i18n import _, ngettext
 from qrag_lib.language import detect, terms, words
-from qrag_lib.reached import as_reached
 from qrag_lib.search import lexical
 from qrag_lib.search.candidates import POOL, Candidates, Query, gather
 from qrag_lib.search.conditions import check_keys, to_filters

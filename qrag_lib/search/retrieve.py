@@ -89,7 +89,7 @@ def search(
     hits = to_hits(ranking)
     if rerank is not None:
         with watch("rerank"):
-            from qrag_lib.search.retriever import reranked
+            from qrag_lib.search.rerank import reranked
 
             hits = reranked(hits[: RERANKED * k], rerank, question)
     return Hits(question, language, tuple(hits[:k]), weight, watch.seconds)

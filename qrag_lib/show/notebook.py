@@ -5,20 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import partial
 from itertools import groupby
-from typing import TYPE_CHECKING
 
+from local_models.interface.blocks import Html, bar_html, panel_html, rows_html, table_html
+from local_models.interface.number_format import duration, number
+from local_models.interface.sanitize import escape, excerpt, line
+from local_models.interface.theme import page
 from qrag_lib.i18n import _, ngettext
-from qrag_lib.show import wording
-from qrag_lib.show.blocks import Html, bar_html, panel_html, rows_html, table_html
-from qrag_lib.show.figures import duration, number
-from qrag_lib.show.look import page
-from qrag_lib.show.neutral import escape, excerpt, line
-from qrag_lib.show.onward import search_command
+from qrag_lib.show import phrases
+from qrag_lib.show.next_search import search_command
 from qrag_lib.show.passages import Paragraph, Piece, is_changed, read_passage, read_quote, read_text
-
-if TYPE_CHECKING:
-    from qrag_lib.types import Answer, Citation, Document, Hit, Hits, IngestReport, Refusal, Sentence, Verdict, Verdicts
-
+from qrag_lib.types import Answer, Citation, Document, Hit, Hits, IngestReport, Refusal, Sentence, Verdict, Verdicts
 
 SHOWN = 20_000  # characters of a document's text that a notebook is given
 
@@ -36,11 +32,11 @@ def hits_html(hits: Hits) -> str:
     """The passages found, best first, with a bar for each side's score."""
     head = f'<div class="q">{escape(hits.question)}</div>'
     if not hits:
-        return page(head, str(panel_html(wording.nothing_found(), calm=True)))
+        return page(head, str(panel_html(phrases.nothing_found(), calm=True)))
     best = max((hit.lexical or 0.0 for hit in hits), default=0.0)
     rows = [(i, _passage(hit), _scores(hit, best)) for i, hit in enumerate(hits, 1)]
     table = table_html(["", _("passage"), _("score")], rows)
-    return page(head, str(table), f'<div class="soft">{escape(wording.found(hits))}</div>')
+    return page(head, str(table), f'<div class="soft">{escape(phrases.found(hits))}</div>')
 
 
 def document_html(document: Document) -> str:
@@ -48,20 +44,20 @@ def document_html(document: Document) -> str:
     head = f'<div class="q">{escape(line(document.name))}</div>'
     cut = "…" if len(document.text) > SHOWN else ""
     text = f'<div class="text">{escape(document.text[:SHOWN])}{cut}</div>'
-    return page(head, f'<div class="soft">{escape(wording.described(document))}</div>', _folded(_("text"), text))
+    return page(head, f'<div class="soft">{escape(phrases.described(document))}</div>', _folded(_("text"), text))
 
 
 def report_html(report: IngestReport) -> str:
     """What an ingest did: the figures, the time by stage, what was refused and why."""
     notes = "".join(f'<div class="soft">{escape(note)}</div>' for note in report.notes)
-    times = f'<div class="soft">{escape(wording.stages(report))}</div>' if report.seconds else ""
-    head = f'<div class="q">{escape(wording.ingested(report))}</div>'
-    return page(head, str(rows_html(wording.figures(report))), times, notes, _refusals(report.refused))
+    times = f'<div class="soft">{escape(phrases.stages(report))}</div>' if report.seconds else ""
+    head = f'<div class="q">{escape(phrases.ingested(report))}</div>'
+    return page(head, str(rows_html(phrases.figures(report))), times, notes, _refusals(report.refused))
 
 
 def verdicts_html(verdicts: Verdicts) -> str:
     """What would be ingested and what refused, a file a row."""
-    head = f'<div class="q">{escape(wording.judged(verdicts))}</div>'
+    head = f'<div class="q">{escape(phrases.judged(verdicts))}</div>'
     good = [_file(verdict) for verdict in verdicts if verdict.ok]
     columns = [_("file"), _("type"), _("pages"), _("characters"), _("time")]
     table = (
@@ -82,7 +78,7 @@ def _sentences(answer: Answer) -> str:
 
 def _sentence(sentence: Sentence, known: dict[int, Citation]) -> str:
     numbers = "".join(_citation(known[n]) for n in sentence.citations if n in known)
-    if (quoted := wording.quoted_by(sentence, known)) is not None:
+    if (quoted := phrases.quoted_by(sentence, known)) is not None:
         return _quoted(read_quote(quoted), numbers)
     if sentence.supported:
         return escape(sentence.text) + numbers
@@ -106,7 +102,7 @@ def _citation(citation: Citation) -> str:
 
 
 def _title(citation: Citation) -> str:
-    return f"{citation.number} · {wording.source(citation)}"
+    return f"{citation.number} · {phrases.source(citation)}"
 
 
 def _opened(citation: Citation, whole: bool = True) -> Html:
@@ -129,7 +125,7 @@ def _piece(piece: Piece) -> str:
 
 def _exact(citation: Citation) -> Html:
     """Where the quote stands; and its exact text, folded, where marks or line breaks were taken from what is shown."""
-    span = wording.span(citation)
+    span = phrases.span(citation)
     if not is_changed(citation.quote):
         return Html(f'<span class="soft">{escape(span)}</span>')
     summary = _("exact text: {span}").format(span=span)
@@ -137,7 +133,7 @@ def _exact(citation: Citation) -> Html:
 
 
 def _sources(citations: Sequence[Citation]) -> str:
-    rows = [(c.number, wording.source(c), _score(c)) for c in citations]
+    rows = [(c.number, phrases.source(c), _score(c)) for c in citations]
     return str(table_html(["", _("source"), _("score")], rows)) if rows else ""
 
 
@@ -147,21 +143,21 @@ def _score(citation: Citation) -> Html:
 
 def _unsure(answer: Answer) -> str:
     """The passages that may answer, opened, the likeliest sentence of each marked."""
-    head = f'<div class="lead"><b>{escape(wording.unsure())}</b> {escape(wording.why_unsure(answer))}</div>'
+    head = f'<div class="lead"><b>{escape(phrases.unsure())}</b> {escape(phrases.why_unsure(answer))}</div>'
     return head + "".join(str(panel_html(_title(c), _opened(c), _exact(c))) for c in answer.citations)
 
 
 def _nothing(answer: Answer, onward: str | None) -> str:
     """That there is no answer, one thing to do next, and folded the passages that are nearest."""
     step = escape(onward) if onward is not None else _typed(answer.question)
-    panel = panel_html(wording.refused(), wording.why_refused(answer), Html(step) if step else "", calm=True)
+    panel = panel_html(phrases.refused(), phrases.why_refused(answer), Html(step) if step else "", calm=True)
     near = "".join(str(panel_html(_title(c), _opened(c, whole=False), calm=True)) for c in answer.citations)
     return str(panel) + (_folded(_("the nearest passages"), near) if near else "")
 
 
 def _typed(question: str) -> str:
     """The command that searches, to be copied with one click."""
-    return f'{escape(wording.look_yourself())} <span class="cmd">{escape(search_command(question))}</span>'
+    return f'{escape(phrases.look_yourself())} <span class="cmd">{escape(search_command(question))}</span>'
 
 
 def _draft(answer: Answer) -> str:
@@ -175,8 +171,8 @@ def _draft(answer: Answer) -> str:
 def _footer(answer: Answer) -> str:
     took = [duration(sum(answer.seconds.values()))] if answer.seconds else []
     silent = answer.refused and answer.writing is None  # its note was said above
-    credit = "" if silent else f'<div class="soft">{escape(wording.author(answer))}</div>'
-    sure = " · ".join([str(bar_html(answer.confidence, wording.confidence(answer.confidence))), *took])
+    credit = "" if silent else f'<div class="soft">{escape(phrases.author(answer))}</div>'
+    sure = " · ".join([str(bar_html(answer.confidence, phrases.confidence(answer.confidence))), *took])
     return f'<div class="soft">{sure}</div>{credit}'
 
 
@@ -184,8 +180,8 @@ def _passage(hit: Hit) -> Html:
     short = excerpt(read_text(hit.chunk.text))
     body = f'<div class="text">{escape(hit.chunk.text)}</div>'
     shown = _folded(short, body) if short.endswith("…") or is_changed(hit.chunk.text) else escape(short)
-    note = f'<div class="soft">{escape(wording.copies(len(hit.duplicates)))}</div>' if hit.duplicates else ""
-    return Html(f"<b>{escape(wording.place(hit.chunk))}</b><div>{shown}</div>{note}")
+    note = f'<div class="soft">{escape(phrases.copies(len(hit.duplicates)))}</div>' if hit.duplicates else ""
+    return Html(f"<b>{escape(phrases.place(hit.chunk))}</b><div>{shown}</div>{note}")
 
 
 def _scores(hit: Hit, best_lexical: float) -> Html:
@@ -211,7 +207,7 @@ def _refusals(refused: Sequence[Refusal]) -> str:
 
 def _why(refusal: Refusal) -> Html:
     hint = f'<div class="soft">→ {escape(refusal.hint)}</div>' if refusal.hint else ""
-    return Html(f"{escape(refusal.message or wording.reason(refusal.reason))}{hint}")
+    return Html(f"{escape(refusal.message or phrases.reason(refusal.reason))}{hint}")
 
 
 def _folded(summary: str, body: str) -> str:

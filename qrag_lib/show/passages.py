@@ -7,12 +7,10 @@ from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from itertools import pairwise, zip_longest
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
-from qrag_lib.show.clean import cell_spans, clean, clean_spans
-
-if TYPE_CHECKING:
-    from qrag_lib.types import Citation, Row
+from qrag_lib.language.quote_text import cell_spans, clean, clean_spans
+from qrag_lib.types import Citation, Row
 
 Span = tuple[int, int]
 Form = Callable[[str], tuple[str, list[int]]]  # as clean_spans

@@ -6,18 +6,16 @@ import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from itertools import groupby
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
+from local_models.interface.blocks import WIDTH, bar_text, table_text, wrapped
+from local_models.interface.number_format import duration, number
+from local_models.interface.sanitize import excerpt, line, plain
 from qrag_lib.i18n import _
-from qrag_lib.show import wording
-from qrag_lib.show.blocks import WIDTH, bar_text, table_text, wrapped
-from qrag_lib.show.figures import duration, number
-from qrag_lib.show.neutral import excerpt, line, plain
-from qrag_lib.show.onward import search_command
+from qrag_lib.show import phrases
+from qrag_lib.show.next_search import search_command
 from qrag_lib.show.passages import Paragraph, Piece, read_passage, read_quote, read_text
-
-if TYPE_CHECKING:
-    from qrag_lib.types import Answer, Citation, Document, Hit, Hits, IngestReport, Refusal, Sentence, Verdicts
+from qrag_lib.types import Answer, Citation, Document, Hit, Hits, IngestReport, Refusal, Sentence, Verdicts
 
 # Where bold begins and ends; `plain` leaves neither of them in any text of others.
 _ON: Final = "\x01"
@@ -38,22 +36,22 @@ def answer_text(answer: Answer, bold: bool = False, onward: str | None = None) -
 def hits_text(hits: Hits) -> str:
     """The passages found, best first."""
     if not hits:
-        return f"{wrapped(hits.question)}\n\n{wording.nothing_found()}"
+        return f"{wrapped(hits.question)}\n\n{phrases.nothing_found()}"
     passages = "\n\n".join(_hit(i, hit) for i, hit in enumerate(hits, 1))
-    return f"{wrapped(hits.question)}\n\n{passages}\n\n{wording.found(hits)}"
+    return f"{wrapped(hits.question)}\n\n{passages}\n\n{phrases.found(hits)}"
 
 
 def document_text(document: Document) -> str:
     """A document's name and kind, and its whole text."""
-    return f"{line(document.name)}\n{wording.described(document)}\n\n{plain(document.text)}"
+    return f"{line(document.name)}\n{phrases.described(document)}\n\n{plain(document.text)}"
 
 
 def report_text(report: IngestReport) -> str:
     """What an ingest did: the figures, the time by stage, what was refused and why."""
-    figures = table_text(["", ""], wording.figures(report))
-    times = [wrapped(wording.stages(report))] if report.seconds else []
+    figures = table_text(["", ""], phrases.figures(report))
+    times = [wrapped(phrases.stages(report))] if report.seconds else []
     notes = [wrapped(note) for note in report.notes]
-    return "\n\n".join([wording.ingested(report), figures, *times, *notes, *_refusals(report.refused)])
+    return "\n\n".join([phrases.ingested(report), figures, *times, *notes, *_refusals(report.refused)])
 
 
 def verdicts_text(verdicts: Verdicts) -> str:
@@ -62,21 +60,21 @@ def verdicts_text(verdicts: Verdicts) -> str:
     rows = [(v.name, v.media_type, v.n_pages, v.n_characters) for v in verdicts if v.ok]
     table = [table_text(columns, rows)] if rows else []
     refused = [v.refusal for v in verdicts if v.refusal]
-    return "\n\n".join([*table, *_refusals(refused), wording.judged(verdicts)])
+    return "\n\n".join([*table, *_refusals(refused), phrases.judged(verdicts)])
 
 
 def _sentences(answer: Answer) -> Iterator[str]:
     known = {each.number: each for each in answer.citations}
     said = " ".join(_said(sentence, known) for sentence in answer.sentences)
     yield "\n".join(_filled(part.strip(), "  ") for part in said.split("\n") if part.strip())
-    quoted = {id(wording.quoted_by(sentence, known)) for sentence in answer.sentences}
+    quoted = {id(phrases.quoted_by(sentence, known)) for sentence in answer.sentences}
     for citation in answer.citations:
         yield "\n" + _citation(citation, [] if id(citation) in quoted else read_quote(citation))
 
 
 def _said(sentence: Sentence, known: Mapping[int, Citation]) -> str:
     """A sentence with the numbers of its citations, the answer in it marked for bold; rows of tables end its line."""
-    quoted = wording.quoted_by(sentence, known)
+    quoted = phrases.quoted_by(sentence, known)
     numbers = "".join(f" [{n}]" for n in sentence.citations) or f" ({_('without support')})"
     if quoted is None:
         return " ".join(plain(sentence.text).split("\n")) + numbers
@@ -88,7 +86,7 @@ def _said(sentence: Sentence, known: Mapping[int, Citation]) -> str:
 
 def _citation(citation: Citation, shown: Sequence[Paragraph]) -> str:
     """Where the quote stands, and what of its passage is shown; `▶` stands before the quote."""
-    head = wrapped(wording.source(citation), "    ", f"[{citation.number}] ")
+    head = wrapped(phrases.source(citation), "    ", f"[{citation.number}] ")
     parts = [part for paragraph in shown for part in _parts(paragraph)]
     return "\n".join([head, *parts, f"    {_origin(citation)}"])
 
@@ -117,17 +115,17 @@ def _filled(text: str, indent: str, first: str | None = None) -> str:
 
 def _origin(citation: Citation) -> str:
     score = _("score {score}").format(score=number(citation.score, 2))
-    return f"{wording.span(citation)} · {score}"
+    return f"{phrases.span(citation)} · {score}"
 
 
 def _unsure(answer: Answer) -> Iterator[str]:
-    yield wrapped(f"{wording.unsure()} {wording.why_unsure(answer)}", "  ")
+    yield wrapped(f"{phrases.unsure()} {phrases.why_unsure(answer)}", "  ")
     yield from ("\n" + _citation(each, read_passage(each)) for each in answer.citations)
 
 
 def _nothing(answer: Answer, onward: str | None) -> Iterator[str]:
-    yield wrapped(f"{wording.refused()}. {wording.why_refused(answer)}", "  ")
-    yield f"  {wording.look_yourself()}\n    {onward or plain(search_command(answer.question))}"
+    yield wrapped(f"{phrases.refused()}. {phrases.why_refused(answer)}", "  ")
+    yield f"  {phrases.look_yourself()}\n    {onward or plain(search_command(answer.question))}"
     if answer.citations:
         yield f"\n{_('the nearest passages')}:"
     yield from ("\n" + _citation(each, read_passage(each, whole=False)) for each in answer.citations)
@@ -140,9 +138,9 @@ def _draft(answer: Answer) -> Iterator[str]:
 
 
 def _footer(answer: Answer) -> str:
-    sure = f"{bar_text(answer.confidence)} {wording.confidence(answer.confidence)}"
+    sure = f"{bar_text(answer.confidence)} {phrases.confidence(answer.confidence)}"
     took = [duration(sum(answer.seconds.values()))] if answer.seconds else []
-    credit = [] if answer.refused and answer.writing is None else [wrapped(wording.author(answer))]
+    credit = [] if answer.refused and answer.writing is None else [wrapped(phrases.author(answer))]
     return "\n".join([" · ".join([sure, *took]), *credit])
 
 
@@ -152,7 +150,7 @@ def _hit(rank: int, hit: Hit) -> str:
         scores.append(_("dense {score}").format(score=number(hit.dense, 2)))
     if hit.lexical is not None:
         scores.append(_("lexical {score}").format(score=number(hit.lexical, 1)))
-    head = wrapped(wording.place(hit.chunk), "    ", f"{rank:2}. ")
+    head = wrapped(phrases.place(hit.chunk), "    ", f"{rank:2}. ")
     return (
         f"{head}\n    {bar_text(hit.score)} {' · '.join(scores)}\n{wrapped(excerpt(read_text(hit.chunk.text)), '    ')}"
     )
@@ -163,6 +161,6 @@ def _refusals(refused: Sequence[Refusal]) -> list[str]:
 
 
 def _refused(refusal: Refusal) -> str:
-    why = refusal.message or wording.reason(refusal.reason)
+    why = refusal.message or phrases.reason(refusal.reason)
     head = wrapped(f"{line(refusal.name)}: {line(why)}", "    ", "  · ")
     return f"{head}\n{wrapped(line(refusal.hint), '      ', '    → ')}" if refusal.hint else head

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from qrag_lib.durable import sync
+from local_models.durable import sync
 from qrag_lib.errors import DiskFull
 from qrag_lib.i18n import _
 

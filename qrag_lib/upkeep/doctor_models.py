@@ -16,7 +16,7 @@ def model_findings(settings: Settings) -> Iterator[Finding]:
     """What is wrong with models and caches: sizes and headers are read, of the weights not a byte."""
     from local_models.engines.model_choice import installed
 
-    for path in installed(settings):
+    for path in installed(settings.engine):
         yield from _gguf(path) if path.is_file() else _folder(path)
     yield from _useless(settings)
 
@@ -53,7 +53,7 @@ def _folder(path: Path) -> Iterator[Finding]:
 def _useless(settings: Settings) -> Iterator[Finding]:
     from local_models.hub.model_store import cleaning
 
-    found = cleaning(settings)
+    found = cleaning(settings.engine)
     if found.items:
         message = _("{size} of models and of what they computed are of no use").format(size=show.size(found.n_bytes))
         hint = _("qrag doctor --repair removes them; qrag model clean lists them")

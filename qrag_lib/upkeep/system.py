@@ -131,7 +131,7 @@ def status(folder: Path, catalog: Catalog, dense: DenseIndex, settings: Settings
         model=settings.model,
         models=dict(_models(settings)),
         workers=tuple(str(worker) for worker in running(settings.models_folder)),
-        free_memory_mib=allowed(memory, settings) >> 20,
+        free_memory_mib=allowed(memory, settings.engine) >> 20,
         memory_limit=memory.place,
     )
 
@@ -140,7 +140,7 @@ def _models(settings: Settings) -> Iterator[tuple[str, int]]:
     """(name, bytes of its files) of each language model on the disk; the embedding model is not one."""
     from local_models.engines.model_choice import installed, name_of
 
-    for path in installed(settings):
+    for path in installed(settings.engine):
         with suppress(OSError):
             files = [path] if path.is_file() else [file for file in path.iterdir() if file.is_file()]
             yield name_of(path), sum(file.stat().st_size for file in files)

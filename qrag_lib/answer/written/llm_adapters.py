@@ -142,7 +142,7 @@ class Writers:
     def check(self, llm: object) -> None:
         """Raise SettingsError or NotFound for an address that means nothing here, before any work is done for it."""
         if isinstance(llm, str) and llm not in self._opened:
-            from local_models.engines.open_llm import check_address
+            from qrag_lib.answer.written.engines import check_address
 
             check_address(llm, self._settings)
 
@@ -174,7 +174,7 @@ class Writers:
             engine.close()
 
     def _open(self, address: str) -> Engine:
-        from local_models.engines.open_llm import (  # without LlamaIndex around it, which takes 100 MB
+        from qrag_lib.answer.written.engines import (  # without LlamaIndex around it, which takes 100 MB
             open_engine,
             resolved,
         )
@@ -187,7 +187,7 @@ class Writers:
 
 def _quotes(engine: Engine) -> bool:
     """True for the engine without a model, which `auto:` takes where there is none: our own quotes do better."""
-    from local_models.engines.extractive import ExtractiveEngine
+    from qrag_lib.answer.written.extractive import ExtractiveEngine
 
     return isinstance(engine, ExtractiveEngine)
 

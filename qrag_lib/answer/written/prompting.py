@@ -15,11 +15,11 @@ from math import ceil
 from typing import Final
 
 from local_models.engines.generation import Message
+from local_models.interface.sanitize import OBEYED
 from qrag_lib.errors import ModelError
 from qrag_lib.i18n import _
 from qrag_lib.language import blocks, sentences
-from qrag_lib.show import wording
-from qrag_lib.show.neutral import OBEYED
+from qrag_lib.show import phrases
 from qrag_lib.types import Chunk, Hit
 
 Count = Callable[[str], int]
@@ -148,7 +148,7 @@ def _fitting(chunk: Chunk, text: str, number: int, count: Count, left: int) -> s
 
 
 def _quotation(chunk: Chunk, text: str, number: int) -> str:
-    name = harmless(wording.place(chunk)).replace('"', "'")
+    name = harmless(phrases.place(chunk)).replace('"', "'")
     lines = "\n".join("| " + harmless(" ".join(text[a:b].split())) for a, b in blocks(text))
     return f'<passage n="{number}" source="{name}">\n{lines}\n</passage>'
 

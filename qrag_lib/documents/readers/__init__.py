@@ -1,4 +1,12 @@
-"""One module a format. Each has `read(data, limits) -> Extract` and raises DocumentRefused."""
+"""One module a format. Each has `read(data, limits) -> Extract` and raises DocumentRefused.
+
+::
+
+    pdf     PDF
+    office  Word, PowerPoint, Excel, OpenDocument, Rich Text
+    markup  Markdown, web pages, mail, books, notebooks
+    plain   text, tables, JSON
+"""
 
 from __future__ import annotations
 

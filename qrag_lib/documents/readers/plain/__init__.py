@@ -1,1 +1,8 @@
-"""TODO map."""
+"""Formats that are plain text.
+
+::
+
+    txt   text
+    csv   tables
+    json  JSON and JSON lines
+"""

@@ -7,20 +7,14 @@ header of a table; importing them takes 2.6 s. Underneath are the same parsers: 
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Any
 
 from llama_index.core.readers.base import BaseReader
 from llama_index.core.schema import Document as LlamaDocument
-from llama_index.core.schema import MetadataMode
 
 from qrag_lib.documents.limits import Limits
 from qrag_lib.documents.reader import Reader
-from qrag_lib.documents.records import plain_metadata
-from qrag_lib.documents.text.draft import Draft, Extract
-from qrag_lib.errors import DocumentRefused
-from qrag_lib.i18n import _
 from qrag_lib.types import Document
 
 
@@ -60,21 +54,3 @@ def to_llama_index(document: Document, extra_info: dict[str, Any] | None = None)
         excluded_embed_metadata_keys=unread,
         excluded_llm_metadata_keys=unread,
     )
-
-
-def extract_with(reader: BaseReader, path: str | os.PathLike[str]) -> Extract:
-    """What a reader of the user's finds; each of its documents with a page label is a page."""
-    try:
-        parts = reader.load_data(Path(path))
-    except DocumentRefused:
-        raise
-    except Exception as error:  # somebody else's code: any error refuses the file, not the batch
-        message = _("{reader} failed: {error}").format(reader=type(reader).__name__, error=error)
-        raise DocumentRefused("broken", message) from error
-    draft = Draft()
-    for part in parts:
-        if label := str(part.metadata.get("page_label") or ""):
-            draft.begin("page", label)
-        draft.add(part.get_content(metadata_mode=MetadataMode.NONE))
-        draft.metadata.update({k: v for k, v in plain_metadata(part.metadata).items() if k != "page_label"})
-    return draft.finish("text/plain")

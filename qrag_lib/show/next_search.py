@@ -7,8 +7,8 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from qrag_lib.reached import command
-from qrag_lib.show.neutral import line
+from local_models.interface.reached import command
+from local_models.interface.sanitize import line
 
 
 def search_command(question: str, options: Sequence[str] = ()) -> str:

@@ -12,8 +12,8 @@ from IPython.core.magic import Magics, line_cell_magic, line_magic, magics_class
 
 from qrag_lib.errors import QragError, SourceError
 from qrag_lib.i18n import _
+from qrag_lib.magics.line_options import take_options
 from qrag_lib.magics.lines import leave_questions, take_questions
-from qrag_lib.magics.options import take_options
 from qrag_lib.show import line
 
 if TYPE_CHECKING:

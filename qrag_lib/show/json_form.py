@@ -8,7 +8,7 @@ from dataclasses import fields, is_dataclass
 from pathlib import PurePath
 from typing import Any
 
-from qrag_lib.show.neutral import OBEYED
+from local_models.interface.sanitize import OBEYED
 
 
 def to_json(value: object) -> Any:

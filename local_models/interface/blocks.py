@@ -7,9 +7,9 @@ import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from qrag_lib.show.figures import number
-from qrag_lib.show.look import page
-from qrag_lib.show.neutral import escape, line, plain
+from local_models.interface.number_format import number
+from local_models.interface.sanitize import escape, line, plain
+from local_models.interface.theme import page
 
 WIDTH = 80
 

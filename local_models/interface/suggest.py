@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
-from qrag_lib.i18n import _
+from local_models.interface.messages import _
 
 LISTED = 12  # known names that are listed whole
 

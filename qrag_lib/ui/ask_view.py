@@ -12,7 +12,7 @@ from qrag_lib.answer.streaming_display import draft_html
 from qrag_lib.errors import QragError
 from qrag_lib.i18n import _
 from qrag_lib.types import Answer
-from qrag_lib.ui.asking import Asking, Holdings, open_to_read, waiting
+from qrag_lib.ui.ask_state import Asking, Holdings, open_to_read, waiting
 
 WIDE = widgets.Layout(width="100%")
 

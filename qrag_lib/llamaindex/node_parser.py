@@ -12,8 +12,6 @@ from llama_index.core.schema import BaseNode, MetadataMode, TextNode
 from llama_index.core.schema import Document as LlamaDocument
 
 from qrag_lib.chunking.chunker import chunk
-from qrag_lib.errors import SettingsError
-from qrag_lib.i18n import _
 from qrag_lib.types import Document, IndexConfig
 
 Span = tuple[int, int]
@@ -58,35 +56,3 @@ class SentenceChunker(NodeParser):
             if isinstance(node, TextNode):
                 node.start_char_idx, node.end_char_idx = start, end
         return done
-
-
-def spans_of_nodes(document: Document, parser: NodeParser) -> Iterator[Span]:
-    """Where the nodes that a parser makes of the document lie in its text; empty ones are left out.
-
-    Raises SettingsError for a node whose text is not a stretch of the document's.
-    """
-    nodes = parser.get_nodes_from_documents([LlamaDocument(text=document.text, id_=document.id)])
-    after = 0
-    for node in nodes:
-        text = node.get_content(MetadataMode.NONE).strip()
-        if not text:
-            continue
-        start = _find(document.text, text, node, after)
-        if start < 0:
-            raise SettingsError(
-                _("{parser} made a node that is not in the text of {name}: {text}").format(
-                    parser=type(parser).__name__, name=document.name, text=repr(text[:60])
-                ),
-                hint=_("use a node parser that keeps the text as it is, so that every quote can be checked"),
-            )
-        after = start + 1
-        yield start, start + len(text)
-
-
-def _find(text: str, part: str, node: BaseNode, after: int) -> int:
-    """Offset of the node's text: where the node says, else the next place, else the first; -1 if none."""
-    claimed = getattr(node, "start_char_idx", None)
-    if claimed is not None and text.startswith(part, claimed):
-        return int(claimed)
-    following = text.find(part, after)
-    return following if following >= 0 else text.find(part)

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
+from local_models.interface.number_format import duration, number, percent
+from local_models.interface.sanitize import line
 from qrag_lib.i18n import _, ngettext
-from qrag_lib.show.figures import duration, number, percent
-from qrag_lib.show.neutral import line
-
-if TYPE_CHECKING:
-    from qrag_lib.types import Answer, Chunk, Citation, Document, Hits, IngestReport, Sentence, Verdicts, Writing
+from qrag_lib.types import Answer, Chunk, Citation, Document, Hits, IngestReport, Sentence, Verdicts, Writing
 
 SURE: Final = 0.8  # confidence, from which an answer is called sure
 LIKELY: Final = 0.35  # and likely; below it is unsure

@@ -1,22 +1,17 @@
-"""LlamaIndex's side of the search: hits as nodes, its postprocessors as rerankers, and a retriever."""
+"""Hits as LlamaIndex has them, and its postprocessors as rerankers."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from llama_index.core.retrievers import BaseRetriever
-from llama_index.core.schema import NodeRelationship, NodeWithScore, QueryBundle, RelatedNodeInfo, TextNode
+from llama_index.core.schema import NodeRelationship, NodeWithScore, RelatedNodeInfo, TextNode
 
-from qrag_lib.catalog import Catalog
-from qrag_lib.stores.dense import DenseIndex
-from qrag_lib.types import Chunk, Hit, Hits
+from qrag_lib.types import Chunk, Hit
 
 if TYPE_CHECKING:
     from llama_index.core.postprocessor.types import BaseNodePostprocessor
-
-    from qrag_lib.search.retrieve import OpenEmbedding
 
 
 def reranked(hits: Sequence[Hit], rerank: BaseNodePostprocessor, question: str) -> list[Hit]:
@@ -54,23 +49,3 @@ def _place(chunk: Chunk) -> dict[str, Any]:
         "end": chunk.end,
         "language": chunk.language,
     }
-
-
-class QragRetriever(BaseRetriever):
-    """The search of a workspace as a LlamaIndex retriever, for query engines, chat engines and agents.
-
-    Takes what `search` takes; filters may be LlamaIndex MetadataFilters.
-    """
-
-    def __init__(
-        self, catalog: Catalog, dense: DenseIndex, embedding: OpenEmbedding, *, k: int = 5, **options: Any
-    ) -> None:
-        from qrag_lib.search.retrieve import search
-
-        self._search: Callable[[str], Hits] = lambda question: search(
-            catalog, dense, embedding, question, k=k, **options
-        )
-        super().__init__()
-
-    def _retrieve(self, query_bundle: QueryBundle) -> list[NodeWithScore]:
-        return [to_node(hit) for hit in self._search(query_bundle.query_str)]

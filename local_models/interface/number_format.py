@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from qrag_lib.settings import interface_language
+from local_models.interface.translations import interface_language
 
 _SWAPPED = str.maketrans(",.", ".,")
 
