@@ -220,7 +220,8 @@ class Workspace:
         nothing on this disk or is none. on_text: is told each piece as the model writes it; a
         notebook or terminal shows them of itself.
         """
-        return self._answerer.ask(question, k, filters, self._threshold(threshold), llm, on_text)
+        (answer,) = self._answerer.ask([question], k, filters, self._threshold(threshold), llm, on_text)
+        return answer
 
     def ask_many(
         self,
@@ -242,7 +243,7 @@ class Workspace:
                 _("the questions are not a list of texts: {value}").format(value=repr(questions)[:80]),
                 hint=_('write them as ["...", "..."], also where there is one'),
             )
-        return self._answerer.ask_together(questions, k, filters, self._threshold(threshold), llm)
+        return self._answerer.ask(questions, k, filters, self._threshold(threshold), llm)
 
     def _threshold(self, threshold: float | None) -> float | None:
         if threshold is not None and not 0 <= threshold <= 1:
@@ -296,14 +297,14 @@ class Workspace:
         and `qrels.tsv`. k: passages that an answer is taken from. mode: as in `search`. llm: as in `ask`;
         it is asked for several answers at once.
         """
-        from qrag_lib.answer.written.batch_answers import Ahead
+        from qrag_lib.evaluation.ask_ahead import AskAhead
         from qrag_lib.evaluation.evaluate import evaluate
         from qrag_lib.evaluation.question_sets import load_question_set
 
         if self.catalog.indexes.active() is None:
             raise EvaluationError(_("the workspace holds no documents"), hint=_("qrag ingest FOLDER puts some in"))
         questions = load_question_set(question_set) if isinstance(question_set, str | Path) else question_set
-        ask = Ahead([each.text for each in questions], lambda texts: self.ask_many(texts, k, llm=llm))
+        ask = AskAhead([each.text for each in questions], lambda texts: self.ask_many(texts, k, llm=llm))
         search = partial(self.search, k=EVALUATED, mode=mode)
         return evaluate(questions, search, ask if answers else None, on_progress=on_progress)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from qrag_lib.answer.quoted.quotes import LONGEST_QUESTION, ask, passage_around
+from qrag_lib.answer.quoted.quotes import LONGEST_QUESTION, passage_around, quote
 from qrag_lib.errors import QragError
 from qrag_lib.types import Answer, Chunk, Hit, Hits
 
@@ -26,7 +26,7 @@ def hit(document: str, start: int = 0, end: int | None = None, score: float = 1.
 
 
 def answer(question: str, *found: Hit, language: str = "pt", threshold: float | None = 0.0) -> Answer:
-    return ask(question, Hits(question, language, found), TEXTS.__getitem__, threshold=threshold)
+    return quote(question, Hits(question, language, found), TEXTS.__getitem__, threshold=threshold)
 
 
 def test_the_first_sentence_answers():
@@ -128,7 +128,7 @@ def test_a_quote_that_no_longer_stands_in_the_document_is_dropped():
         return TEXTS[document_id] if len(calls) == 1 else "replaced by another process"
 
     question = "Quem fundou a escola de música?"
-    said = ask(question, Hits(question, "pt", (hit("school"),)), texts, threshold=0.0)
+    said = quote(question, Hits(question, "pt", (hit("school"),)), texts, threshold=0.0)
     assert said.refused and not said.citations and len(calls) > 1
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from qrag_lib import show
-from qrag_lib.answer.citing import placed
+from qrag_lib.answer.citations import complete_citations
 from qrag_lib.documents.limits import Limits
 from qrag_lib.documents.readers.markup import html, markdown
 from qrag_lib.documents.readers.office import docx, xlsx
@@ -84,7 +84,7 @@ def quoting(document: Document, quote: str, answer: str = "") -> Answer:
         answer=(words, words + len(answer)) if answer else None,
     )  # fmt: skip
     said = Answer("?", (Sentence(" ".join(line.split()), (1,)),), (cited,))
-    return placed(said, {"d1": document}.__getitem__)
+    return complete_citations(said, {"d1": document}.__getitem__)
 
 
 def seen(markup: str) -> str:
@@ -129,7 +129,9 @@ def test_the_quote_stays_the_exact_text_and_is_one_click_away() -> None:
 def test_an_opened_passage_reads_every_row_and_marks_the_quoted_one(table: Callable[[], Document]) -> None:
     answer, document = quoting(table(), "Bodó", "24"), table()
     wide = replace(answer.citations[0], passage=document.text, passage_start=0)
-    unsure = placed(replace(answer, sentences=(), outcome="unsure", citations=(wide,)), {"d1": document}.__getitem__)
+    unsure = complete_citations(
+        replace(answer, sentences=(), outcome="unsure", citations=(wide,)), {"d1": document}.__getitem__
+    )
     markup, text = show.answer_html(unsure), show.answer_text(unsure)
     assert '<div class="par">Município: Acari; Distância (km): 210; Escolas: 9</div>' in markup
     assert "<mark>Município: Bodó; Distância (km): 450; Escolas: <b>24</b></mark>" in markup
@@ -144,7 +146,7 @@ def test_a_passage_cuts_no_row() -> None:
     cited = Citation(
         1, "d1", "x", start, start + 3, "ari", 1.0, passage=document.text[start : start + 30], passage_start=start
     )
-    cited = placed(Answer("?", (), (cited,)), {"d1": document}.__getitem__).citations[0]
+    cited = complete_citations(Answer("?", (), (cited,)), {"d1": document}.__getitem__).citations[0]
     assert cited.passage.startswith("| Acari |") and cited.passage.endswith("| 24 |")
     assert document.text[cited.passage_start :].startswith(cited.passage)
 
@@ -154,7 +156,9 @@ def test_a_shortened_passage_cuts_no_row_either() -> None:
     document = read(markdown, f"| Nome | Vagas |\n|---|---|\n{rows}".encode())
     answer = quoting(document, "longa 4")
     wide = replace(answer.citations[0], passage=document.text, passage_start=0)
-    nothing = placed(replace(answer, sentences=(), outcome="nothing", citations=(wide,)), {"d1": document}.__getitem__)
+    nothing = complete_citations(
+        replace(answer, sentences=(), outcome="nothing", citations=(wide,)), {"d1": document}.__getitem__
+    )
     shown = show.answer_html(nothing)
     assert "longa 4; Vagas: 4" in shown and "longa 0;" not in shown
     assert len(re.findall(r"Nome: Cidade", shown)) == len(re.findall(r"; Vagas: \d</", shown)) > 1
@@ -192,7 +196,7 @@ def test_prose_and_a_row_of_one_quote_stand_on_lines_of_their_own() -> None:
     cited = quoting(document, "| Ana").citations[0]
     both = replace(cited, start=0, quote=document.text[: cited.end], passage=document.text, passage_start=0)
     said = Answer("?", (Sentence(" ".join(both.quote.split()), (1,)), Sentence("Sem fonte.")), (both,))
-    text = show.answer_text(placed(said, {"d1": document}.__getitem__))
+    text = show.answer_text(complete_citations(said, {"d1": document}.__getitem__))
     assert "  As vagas são estas.\n  Nome · Vagas\n  Nome: Ana; Vagas: 3 [1]\n  Sem fonte. (without support)" in text
 
 

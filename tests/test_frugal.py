@@ -15,12 +15,12 @@ import pytest
 from scripted_llm import ScriptedLLM
 from tiny_llm import make_tiny_llm
 from worker_kernel import inside, person, said
+from written_answer import generate
 
 from benchmarks.cgroups import NoCgroup, Ran, run_limited
 from local_models.clients import rendezvous
 from local_models.clients.registry import stop_workers
 from local_models.worker.hosted_embedder import open_hosted_embedding
-from qrag_lib.answer.written.generated import generate
 from qrag_lib.answer.written.llm_adapters import Writers
 from qrag_lib.cli import main
 from qrag_lib.cli.exits import Exit
@@ -132,6 +132,6 @@ def test_where_the_embedder_cannot_come_back_words_alone_are_compared_and_that_i
         lose()
         return writers.of(ScriptedLLM(text="The lid is red, or so they said at noon."))
 
-    answer = generate(QUESTION, hits, {"lid": LID}.__getitem__, embedding, writer, top_k=5)
+    answer = generate(QUESTION, hits, {"lid": LID}.__getitem__, embedding, writer)
     assert answer.sentences[0].supported and not answer.failure
     assert "by words alone" in answer.note and "by words alone" in " ".join(str(answer).split())

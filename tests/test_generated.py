@@ -9,8 +9,10 @@ from typing import Any
 import pytest
 from scripted_llm import ObedientLLM, ScriptedEngine, ScriptedLLM, WholeLLM
 from small_corpus import small_workspace
+from written_answer import generate
 
-from qrag_lib.answer.written.generated import LONGEST_DRAFT, generate, split, spoken
+from qrag_lib.answer.written.check_draft import split, spoken
+from qrag_lib.answer.written.drafts import LONGEST_DRAFT
 from qrag_lib.answer.written.llm_adapters import Writers
 from qrag_lib.errors import GenerationFailed, ModelUnavailable, SettingsError
 from qrag_lib.settings import Settings
@@ -40,7 +42,7 @@ def hits(question: str = QUESTION, language: str = "pt") -> Hits:
 
 def answer(llm: object, question: str = QUESTION, **options: Any) -> Answer:
     writers = Writers(Settings())
-    return generate(question, hits(question), TEXTS.__getitem__, None, lambda: writers.of(llm), top_k=5, **options)
+    return generate(question, hits(question), TEXTS.__getitem__, None, lambda: writers.of(llm), **options)
 
 
 # --- sentences and their support ------------------------------------------------------------------

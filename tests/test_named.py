@@ -8,7 +8,7 @@ import pytest
 from test_legal import CODE
 from word_corpus import WordCorpus
 
-from qrag_lib.answer.quoted.quotes import ask
+from qrag_lib.answer.quoted.quotes import quote
 from qrag_lib.search.named_provisions import INSIDE, OTHER, named_by
 from qrag_lib.types import Answer, Chunk
 
@@ -37,7 +37,7 @@ def chunk(text: str, start: int = 0, name: str = "lei", headings: tuple[str, ...
 
 def answer(folder: Path, question: str, **texts: str) -> Answer:
     corpus = WordCorpus(folder, texts)
-    return ask(question, corpus.search(question, 10), texts.__getitem__)
+    return quote(question, corpus.search(question, 10), texts.__getitem__)
 
 
 def first(folder: Path, question: str, **texts: str) -> str:

@@ -11,8 +11,9 @@ from small_corpus import small_workspace
 from tiny_llm import make_tiny_llm
 
 from local_models.engines.generation import Generation, Sampling
-from qrag_lib.answer.written.batch_answers import BATCH, Ahead
+from qrag_lib.answer.written.drafts import BATCH
 from qrag_lib.errors import GenerationFailed, NotFound
+from qrag_lib.evaluation.ask_ahead import AskAhead
 from qrag_lib.evaluation.question_sets import Question, QuestionSet
 from qrag_lib.settings import load_settings
 from qrag_lib.types import Answer
@@ -109,7 +110,7 @@ def test_a_group_that_cannot_be_asked_is_asked_one_by_one() -> None:
             raise GenerationFailed("no")
         return [Answer(each, (), (), outcome="nothing") for each in questions]
 
-    ahead = Ahead(["a", "bad", "c"], ask_many)
+    ahead = AskAhead(["a", "bad", "c"], ask_many)
     assert ahead("a").question == "a"
     with pytest.raises(GenerationFailed):
         ahead("bad")

@@ -25,7 +25,7 @@ from sklearn.metrics import roc_auc_score
 
 from local_models.embedding.sentence_embedding import open_embedding
 from qrag_lib.answer.quoted.confidence import SIGNS, THRESHOLD, signs
-from qrag_lib.answer.quoted.quotes import _leads_to, ask, weigh
+from qrag_lib.answer.quoted.quotes import _leads_to, quote, weigh
 from qrag_lib.answer.sentences import sentence_scoring
 from qrag_lib.answer.sentences.question_analysis import Question
 from qrag_lib.language import terms
@@ -187,12 +187,12 @@ def tested(name: str, asked: Sequence[Asked], workspace: Workspace, encoder: Enc
         name, "idf overlap, top three passages", "first sentence alone right", np.mean([a for a, _b in baseline])
     )
     yield line(name, "idf overlap, with a neighbour", "first quote right", np.mean([b for _a, b in baseline]))
-    plain = [first_right(a, ask(a.text, a.hits, texts, None, threshold=0.0)) for a in asked]
+    plain = [first_right(a, quote(a.text, a.hits, texts, None, threshold=0.0)) for a in asked]
     yield line(name, "ask without an embedder", "first quote right", np.mean(plain))
     alone = [holds(best_alone(a, texts, encoder), a.golds) for a in asked]
     yield line(name, "ask", "first sentence alone right", np.mean(alone))
-    held = [ask(a.text, a.hits, texts, encoder, threshold=0.0) for a in asked]
-    gone = [ask(a.text, a.hits_without, texts, encoder, threshold=0.0) for a in asked]
+    held = [quote(a.text, a.hits, texts, encoder, threshold=0.0) for a in asked]
+    gone = [quote(a.text, a.hits_without, texts, encoder, threshold=0.0) for a in asked]
     right = np.array([first_right(a, x) for a, x in zip(asked, held, strict=True)])
     half = np.array([sum(map(ord, a.id)) % 2 == 1 for a in asked])
     yield line(name, "ask", "first quote right", right.mean())

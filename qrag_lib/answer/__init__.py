@@ -1,7 +1,7 @@
 """A question to an Answer: every quote exact, every sentence with what stands behind it, or a refusal.
 
-A question passes `answerer`, which searches and chooses who answers; `quoted.quotes` (no model) or
-`written.generated` (a model); and `citing`, which completes the citations.
+`answerer` is the flow: search, `quoted.quotes`, where a model is to write `written.drafts` and
+`written.check_draft`, then `citations`. It is the same for one question and for many.
 
 ::
 
@@ -12,7 +12,7 @@ A question passes `answerer`, which searches and chooses who answers; `quoted.qu
     quoted             answers made of them, word for word
     written            answers that a language model writes, each sentence compared with the documents
     table_rows         rows of tables as a person reads them
-    citing             what a citation is given when its answer is whole
+    citations          what a citation is given when its answer is whole
     streaming_display  an answer as it is being written
 
 How sure an answer is comes from `quoted.judgement` (with the reader) and `quoted.confidence` (without).

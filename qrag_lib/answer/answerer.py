@@ -1,4 +1,4 @@
-"""Asking a workspace: which passages are read for a question, and who answers from them."""
+"""Asking a workspace, one question or many: searched, quoted, written, checked, cited."""
 
 from __future__ import annotations
 
@@ -8,9 +8,11 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
-from qrag_lib.answer.citing import placed
-from qrag_lib.answer.quoted.quotes import ask
+from qrag_lib.answer.citations import complete_citations
+from qrag_lib.answer.quoted.quotes import quote
 from qrag_lib.answer.requests import answer_request
+from qrag_lib.answer.written.check_draft import check_draft
+from qrag_lib.answer.written.drafts import write_drafts
 from qrag_lib.answer.written.llm_adapters import Writers
 from qrag_lib.catalog import Catalog
 from qrag_lib.i18n import _
@@ -31,6 +33,18 @@ Search = Callable[[str, int, Filters], Hits]
 
 
 @dataclass(frozen=True)
+class Found:
+    """What was found for a question, and the documents of it as they were then."""
+
+    hits: Hits
+    documents: Mapping[str, Document]
+
+    def text(self, document_id: str) -> str:
+        """The text of a document that was found."""
+        return self.documents[document_id].text
+
+
+@dataclass(frozen=True)
 class Answerer:
     """Answers over one catalogue.
 
@@ -47,89 +61,76 @@ class Answerer:
 
     def ask(
         self,
-        question: str,
+        questions: Sequence[str],
         k: int | None,
         filters: Filters,
         threshold: float | None,
         llm: object = None,
         on_text: OnText | None = None,
-    ) -> Answer:
-        """See `Workspace.ask`."""
-        if llm is None or llm == EXTRACTIVE:
-            return answer_request(self._quoted(question, k, filters, threshold))
-        from qrag_lib.answer.streaming_display import shown
-        from qrag_lib.answer.written.generated import generate
-
-        self.writers.check(llm)
-        hits, documents = self._read(question, k, filters)
-        embedding = self._embedding()
-        # a model may write for minutes: nobody waits for it to read or write the catalogue
-        with nullcontext(on_text) if on_text else shown() as tell:
-            answer = generate(
-                question,
-                hits,
-                partial(_text, documents),
-                embedding,
-                partial(self.writers.of, llm),
-                self.reader(embedding),
-                top_k=k or self.top_k,
-                threshold=threshold,
-                on_text=tell,
-            )
-        return placed(self._explained(answer, llm), documents.__getitem__)
-
-    def ask_together(
-        self, questions: Sequence[str], k: int | None, filters: Filters, threshold: float | None, llm: object
     ) -> list[Answer]:
-        """See `Workspace.ask_many`."""
-        from qrag_lib.answer.written.batch_answers import Case, generate_together
-
-        if llm is None or llm == EXTRACTIVE:
-            return [answer_request(self._quoted(question, k, filters, threshold)) for question in questions]
-        self.writers.check(llm)
-        embedding = self._embedding()
-        reader = self.reader(embedding)
-        read = [self._read(question, k, filters) for question in questions]
-        cases = []
-        for question, (hits, documents) in zip(questions, read, strict=True):
-            texts = partial(_text, documents)
-            cases.append(Case(ask(question, hits, texts, embedding, reader, threshold=threshold), hits, texts))
-        # the writer comes after the embedder has worked: both may not fit in memory at once
-        answers = generate_together(cases, partial(self.writers.of, llm), embedding, top_k=k or self.top_k)
+        """An answer a question, in their order; see `Workspace.ask` and `Workspace.ask_many`."""
+        writes = llm is not None and llm != EXTRACTIVE
+        if writes:
+            self.writers.check(llm)
+        found = [self._find(question, k, filters) for question in questions]
+        answers = self._quote(questions, found, threshold)
+        if writes:  # after the embedder has worked: both may not fit in memory at once
+            answers = self._write(found, answers, k, threshold, llm, on_text)
         return [
-            placed(self._explained(answer, llm), documents.__getitem__)
-            for answer, (_hits, documents) in zip(answers, read, strict=True)
+            complete_citations(self._explain(answer, llm if writes else None), each.documents.__getitem__)
+            for each, answer in zip(found, answers, strict=True)
         ]
 
-    def _quoted(self, question: str, k: int | None, filters: Filters, threshold: float | None) -> Answer:
+    def _find(self, question: str, k: int | None, filters: Filters) -> Found:
         with self.catalog.snapshot():  # a document that is forgotten meanwhile is still there for this answer
-            hits = self.search(question, self._n_read(k), filters)
-            texts = self.catalog.documents.text
-            embedding = self._embedding()
-            answer = ask(question, hits, texts, embedding, self.reader(embedding), threshold=threshold)
-            return placed(answer, self.catalog.documents.load)
+            hits = self.search(question, max(self.top_k, READ) if k is None else k, filters)
+            ids = {hit.chunk.document_id for hit in hits}
+            return Found(hits, {id: self.catalog.documents.load(id) for id in ids})
 
-    def _explained(self, answer: Answer, llm: object) -> Answer:
-        """The answer, with the reason in its note where `auto:` came to no model."""
+    def _quote(self, questions: Sequence[str], found: Sequence[Found], threshold: float | None) -> list[Answer]:
+        embedding = self._embedding()
+        reader = self.reader(embedding)
+        return [
+            quote(question, each.hits, each.text, embedding, reader, threshold=threshold)
+            for question, each in zip(questions, found, strict=True)
+        ]
+
+    def _write(
+        self,
+        found: Sequence[Found],
+        quoted: Sequence[Answer],
+        k: int | None,
+        threshold: float | None,
+        llm: object,
+        on_text: OnText | None,
+    ) -> list[Answer]:
+        """What a model makes of the questions; the quotes, where it is not asked, or fails.
+
+        It is not asked where nothing was found, or, where a threshold is given, where nothing is sure.
+        """
+        from qrag_lib.answer.streaming_display import shown
+
+        asked = [i for i, each in enumerate(found) if each.hits and (threshold is None or not quoted[i].refused)]
+        prompted = [(quoted[i], found[i].hits.hits[: k or self.top_k]) for i in asked]
+        # a model may write for minutes: nobody waits for it to read or write the catalogue
+        with shown() if on_text is None and len(found) == 1 else nullcontext(on_text) as tell:
+            drafts = write_drafts(prompted, partial(self.writers.of, llm), tell) if asked else []
+        answers, embedding = list(quoted), self._embedding()
+        for i, draft in zip(asked, drafts, strict=True):
+            if draft is not None:
+                answers[i] = check_draft(quoted[i], draft, found[i].hits, found[i].text, embedding)
+        return answers
+
+    def _explain(self, answer: Answer, llm: object) -> Answer:
+        """An answer of quotes alone is told what no quote can do, and why no model writes where one was to."""
+        if llm is None:
+            return answer_request(answer)
         reason = self.writers.reason(llm)
         if not reason or answer.writing or answer.failure or answer.generator != QUOTES:
             return answer
         answer = answer_request(answer)
         return replace(answer, note=f"{answer.note} {_('No model writes: {reason}.').format(reason=reason)}".strip())
 
-    def _read(self, question: str, k: int | None, filters: Filters) -> tuple[Hits, dict[str, Document]]:
-        """The hits of a question and the documents they are of, as they are now."""
-        with self.catalog.snapshot():
-            hits = self.search(question, self._n_read(k), filters)
-            return hits, {h.chunk.document_id: self.catalog.documents.load(h.chunk.document_id) for h in hits}
-
-    def _n_read(self, k: int | None) -> int:
-        return max(self.top_k, READ) if k is None else k
-
     def _embedding(self) -> Embedder | None:
         index = self.catalog.indexes.active()
         return self.embedders.of(index) if index else None
-
-
-def _text(documents: Mapping[str, Document], document_id: str) -> str:
-    return documents[document_id].text

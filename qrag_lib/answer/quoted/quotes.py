@@ -72,7 +72,7 @@ class Evidence:
         return [int(i) for i in np.argsort(-self.scores, kind="stable")]
 
 
-def ask(
+def quote(
     question: str,
     hits: Hits,
     texts: Callable[[str], str],

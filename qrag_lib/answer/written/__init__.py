@@ -2,11 +2,11 @@
 
 ::
 
-    engines        the engines of `local_models`, and one that needs no model
-    extractive     that one: sentences of the prompt
-    llm_adapters   one face for an engine of ours and any LlamaIndex LLM
-    prompting      rules, passages, question, within a number of tokens
-    generated      one answer: written, compared, cited or refused
-    attribution    which sentences of the documents stand behind one of the model's
-    batch_answers  several questions in one pass over the weights
+    engines       the engines of `local_models`, and one that needs no model
+    extractive    that one: sentences of the prompt
+    llm_adapters  one face for an engine of ours and any LlamaIndex LLM
+    prompting     rules, passages, question, within a number of tokens
+    drafts        what the model writes, several questions in one pass
+    check_draft   a draft compared with the documents: cited, marked or refused
+    attribution   which sentences of the documents stand behind one of the model's
 """

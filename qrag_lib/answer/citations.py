@@ -13,18 +13,18 @@ from qrag_lib.language.quote_text import clean
 from qrag_lib.types import Answer, Citation, Document, Row
 
 
-def placed(answer: Answer, load: Callable[[str], Document]) -> Answer:
+def complete_citations(answer: Answer, load: Callable[[str], Document]) -> Answer:
     """The answer, each citation with what its document says of the place; a passage may begin on the page before.
 
     load: gives a document by its id.
     """
     documents = {name: load(name) for name in {each.document_id for each in answer.citations}}
     tables = {name: Tables(document.text) for name, document in documents.items()}  # a long table is read once
-    citations = (_placed(each, documents[each.document_id], tables[each.document_id]) for each in answer.citations)
+    citations = (_complete(each, documents[each.document_id], tables[each.document_id]) for each in answer.citations)
     return replace(answer, citations=tuple(citations))
 
 
-def _placed(citation: Citation, document: Document, tables: Tables) -> Citation:
+def _complete(citation: Citation, document: Document, tables: Tables) -> Citation:
     """The citation with the page and headings of its quote, and with its passage cutting no row of a table."""
     start, end = citation.passage_start, citation.passage_start + len(citation.passage)
     rows = list(tables.rows(start, end))
