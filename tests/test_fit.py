@@ -15,19 +15,19 @@ TEXT = RECORDS[0]["text"]
 
 
 def test_a_question_is_a_sentence_and_the_answer_is_the_rest():
-    (posed,) = fusion_weight.pose([(1, Chunk("a#0", "a", "a", 0, TEXT, 0, len(TEXT), language="pt"))])
+    (posed,) = fusion_weight.pose([(1, Chunk("a#0", "a", "a", 0, TEXT, 0, len(TEXT), language="pt"))], 9)
     assert posed.sentence in TEXT and posed.sentence not in posed.rest.text
     assert len(posed.rest.text) + len(posed.sentence) + 1 == len(TEXT)
 
 
 def test_a_passage_of_two_sentences_poses_nothing():
     short = " ".join(TEXT.split(". ")[:1]) + ". Fim."
-    assert fusion_weight.pose([(1, Chunk("a#0", "a", "a", 0, short, 0, len(short), language="pt"))]) == []
+    assert fusion_weight.pose([(1, Chunk("a#0", "a", "a", 0, short, 0, len(short), language="pt"))], 9) == []
 
 
 def test_the_same_corpus_is_asked_the_same():
     chunks = [(n, Chunk(f"a#{n}", "a", "a", n, TEXT, 0, len(TEXT), language="pt")) for n in range(9)]
-    assert fusion_weight.pose(chunks, 5) == fusion_weight.pose(chunks, 5)
+    assert fusion_weight.pose(chunks, 9, 5) == fusion_weight.pose(chunks, 9, 5)
 
 
 def test_the_plateau_is_the_middle_of_what_cannot_be_told_apart():
@@ -67,7 +67,7 @@ def test_every_question_has_a_place_at_every_weight():
     workspace = small_workspace()
     index = workspace.catalog.indexes.active()
     assert index is not None
-    posed = fusion_weight.pose(workspace.catalog.chunks.sample(index.id, 20))
+    posed = fusion_weight.pose(workspace.catalog.chunks.sample(index.id, 20), 120)
     ranks = fusion_weight.reciprocal_ranks(
         workspace.catalog, workspace.dense, workspace.embedders.of(index), index, posed
     )

@@ -109,7 +109,7 @@ def test_deepseek_begins_once_and_ends(deepseek: Tokenizer) -> None:
 
 def test_reading_deepseeks_tokenizer_leaves_little_memory_taken(deepseek_folder: Path) -> None:
     script = (
-        "import sys, psutil; from local_models import chat; import tokenizers, json, ctypes\n"
+        "import sys, psutil; from local_models.engines import chat_template; import tokenizers, json, ctypes\n"
         "from local_models.engines.tokenizer import load_tokenizer\n"
         "before = psutil.Process().memory_info().rss; t = load_tokenizer(sys.argv[1])\n"
         "print(psutil.Process().memory_info().rss - before, 'torch' in sys.modules, 'transformers' in sys.modules)"

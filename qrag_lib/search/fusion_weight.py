@@ -32,7 +32,6 @@ if TYPE_CHECKING:
 Curve = NDArray[np.float64]
 
 GRID: Final = np.linspace(0, 1, 21)  # weights of the dense side that are tried
-N_QUESTIONS: Final = 120  # a language; more changes the weight by less than .05
 SAMPLED: Final = 600  # chunks looked at for sentences that can be asked
 SEED: Final = 20
 TERMS: Final = range(5, 26)  # index terms of a sentence that can be asked
@@ -66,7 +65,7 @@ def fit_weight(
     weights: dict[str, float] = {}
     curves: dict[str, dict[str, Any]] = {}
     for language in fusion.common(languages):
-        posed = pose([pair for pair in sampled if pair[1].language == language], seed)
+        posed = pose([pair for pair in sampled if pair[1].language == language], blend.questions, seed)
         prior = fusion.prior_weight(language, languages, blend)
         ranks = reciprocal_ranks(catalog, dense, embedding, index, posed)
         fitted = plateau(ranks) if posed else prior
@@ -76,11 +75,11 @@ def fit_weight(
     return {"weights": weights, "languages": languages, "grid": GRID.round(2).tolist(), "curves": curves}
 
 
-def pose(sampled: Sequence[tuple[int, Chunk]], seed: int = SEED) -> list[Cloze]:
-    """At most N_QUESTIONS sentences, each from another chunk that has two more at least."""
+def pose(sampled: Sequence[tuple[int, Chunk]], most: int, seed: int = SEED) -> list[Cloze]:
+    """At most so many sentences, each from another chunk that has two more at least."""
     random = Random(seed)
     posed = [_pose_one(row, chunk, random) for row, chunk in random.sample(list(sampled), len(sampled))]
-    return [each for each in posed if each][:N_QUESTIONS]
+    return [each for each in posed if each][:most]
 
 
 def _pose_one(row: int, chunk: Chunk, random: Random) -> Cloze | None:
