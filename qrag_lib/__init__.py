@@ -4,6 +4,7 @@
 
     errors      all that is raised on purpose
     display     how a value shows itself
+    rows        a table as a sequence of its rows
     types       the values that the library takes and gives
     settings    what can be set, and where each value comes from
     language    sentences, words and stems of Portuguese and English
@@ -14,6 +15,7 @@
     chunking    documents to chunks
     catalog     the one truth: documents, chunks and vectors in one SQLite file
     stores      where vectors are searched
+    jobs        long work, seen from every process
     search      a question in, passages out
     ingest      documents in: found, compared, cut, embedded, committed
     answer      passages to an answer whose every quote can be checked

@@ -22,6 +22,7 @@
     │   ├── ModelUnavailable    a server, a worker or the hub does not answer; trying again may help
     │   └── GenerationFailed    a model began to answer and could not go on
     ├── EvaluationError         a question set or a comparison that means nothing
+    ├── JobCancelled            a job was asked to end, and did; what it had finished is kept
     └── RunFailed               a notebook stopped before its end
 
 The message says what failed, with the value and the limit; the hint, attached as a note,
@@ -48,6 +49,7 @@ __all__ = [
     "DocumentRefused",
     "EvaluationError",
     "GenerationFailed",
+    "JobCancelled",
     "ModelDamaged",
     "ModelError",
     "ModelRefused",
@@ -114,6 +116,10 @@ class WorkspaceDamaged(WorkspaceError):
 
 class EvaluationError(QragError):
     """A question set or a comparison that means nothing."""
+
+
+class JobCancelled(QragError):
+    """A job was asked to end from elsewhere, and did; what it had finished is kept."""
 
 
 class RunFailed(QragError):

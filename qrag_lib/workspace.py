@@ -17,12 +17,14 @@ from qrag_lib.errors import (
     QragError,
     QuestionError,
     SourceError,
+    WorkspaceError,
     WorkspaceNotFound,
     WorkspaceReadOnly,
 )
 from qrag_lib.i18n import _
 from qrag_lib.ingest.indexer import Indexer
 from qrag_lib.ingest.writer_lock import writer
+from qrag_lib.jobs.job_log import JobLog
 from qrag_lib.progress import Progress
 from qrag_lib.search.embedders import Embedders
 from qrag_lib.settings import Settings, load_settings
@@ -40,6 +42,7 @@ if TYPE_CHECKING:
     from qrag_lib.evaluation.evaluate import EvaluationReport
     from qrag_lib.evaluation.question_sets import QuestionSet
     from qrag_lib.ingest.forget import Receipt
+    from qrag_lib.jobs.job_table import Job, JobTable
     from qrag_lib.search.explain import Explanation
     from qrag_lib.upkeep.doctor import Diagnosis
     from qrag_lib.upkeep.documents_table import DocumentTable
@@ -66,6 +69,7 @@ class Workspace:
         self.dense = DenseIndex(catalog, path / CHROMA)
         self.embedders = Embedders(settings)
         self._writers = Writers(settings)
+        self._jobs = JobLog(path / CATALOG)
         self._indexer = Indexer(catalog, self.dense, settings, self.embedders, parser)
 
     @classmethod
@@ -146,9 +150,10 @@ class Workspace:
         if isinstance(source, str | Path) and (gone := find_vanished(self.catalog, source)):
             raise SourceError(gone.message, hint=gone.hint)
         opened = open_source(source, include=include, limit=limit)
+        again = {"source": _taken_up(source), "include": include, "limit": limit, "delete_missing": delete_missing}
         with (
             self._writing(_("ingesting")),
-            self._telling(on_progress) as tell,
+            self._job("ingest", again, on_progress) as tell,
             Reader(Limits.of(self.settings)) as reader,
         ):
             report = self._indexer.ingest(opened, reader, tell, delete_missing=delete_missing)
@@ -161,7 +166,7 @@ class Workspace:
         Works from the stored text: no file is read, and no text embedded that the model has embedded
         before. The index that answered until then is kept, so that switching back costs little.
         """
-        with self._writing(_("indexing")), self._telling(on_progress) as tell:
+        with self._writing(_("indexing")), self._job("reindex", {}, on_progress) as tell:
             return self._indexer.rebuild(tell)
 
     def forget(self, documents: str | Sequence[str]) -> Receipt:
@@ -306,7 +311,21 @@ class Workspace:
         questions = load_question_set(question_set) if isinstance(question_set, str | Path) else question_set
         ask = AskAhead([each.text for each in questions], lambda texts: self.ask_many(texts, k, llm=llm))
         search = partial(self.search, k=EVALUATED, mode=mode)
-        return evaluate(questions, search, ask if answers else None, on_progress=on_progress)
+        again = {
+            "question_set": _taken_up(question_set),
+            "k": k,
+            "answers": answers,
+            "mode": mode,
+            "llm": _taken_up(llm),
+        }
+
+        def told(stage: str, done: int, total: int | None = None, seconds: float | None = None) -> None:
+            if on_progress is not None:
+                on_progress(done)
+
+        with self._jobs.run("eval", again, told) as tell:
+            asked = partial(tell, "ask", total=len(questions))
+            return evaluate(questions, search, ask if answers else None, on_progress=asked)
 
     def make_questions(self, n: int = 100) -> QuestionSet:
         """A question set that the documents pose to themselves: headings, definitions, FAQ lines, cloze."""
@@ -372,6 +391,49 @@ class Workspace:
         with self._writing(_("repairing")):
             return mend(diagnose(self.catalog, self.dense, self.embedders.of, model_findings(self.settings)))
 
+    # -- jobs --------------------------------------------------------------------------------
+
+    def jobs(self) -> JobTable:
+        """Ingests, reindexes, evaluations and downloads of this workspace, by whichever process, the latest first."""
+        return self._jobs.list()
+
+    def watch(self, job: str) -> Job:
+        """Show how far a job is until it has ended, after a reload or from another process too. Raises NotFound."""
+        with progress_bars.shown() as tell:
+            return self._jobs.watch(job, tell)
+
+    def cancel(self, job: str) -> Job:
+        """Ask a job to end; it does so within a second or two, and what it has finished is kept. Raises NotFound."""
+        return self._jobs.cancel(job)
+
+    def take_up(self, job: str, *, on_progress: Progress | None = None) -> Any:
+        """Run a job again, with its arguments: one that was lost, cancelled or failed goes on where it was.
+
+        Raises NotFound; WorkspaceError where its documents came from a program and not from files.
+        """
+        found = self._jobs.find(job)
+        if found.state == "running":
+            raise WorkspaceError(
+                _("job {id} is running").format(id=found.id), hint=_("qrag jobs watch {id}").format(id=found.id)
+            )
+        arguments = dict(found.arguments)
+        if found.verb == "ingest" and (source := arguments.pop("source")) is not None:
+            return self.ingest(source, **arguments, on_progress=on_progress)
+        if found.verb == "reindex":
+            return self.reindex(on_progress=on_progress)
+        if found.verb == "eval" and arguments.get("question_set"):
+            return self.evaluate(**arguments)
+        if found.verb in ("model download", "model quantize"):
+            from qrag_lib.jobs import model_jobs
+
+            run: Callable[..., Any] = {"model download": model_jobs.download}.get(found.verb, model_jobs.quantize)
+            with self._telling(on_progress) as tell:
+                return run(self.settings, **arguments, tell=tell)
+        raise WorkspaceError(
+            _("job {id} cannot be taken up: what it worked on was given by a program").format(id=found.id),
+            hint=_("run its command again"),
+        )
+
     # -- writing -----------------------------------------------------------------------------
 
     @contextmanager
@@ -383,6 +445,11 @@ class Workspace:
             )
         with writer(self.path, doing):
             yield
+
+    @contextmanager
+    def _job(self, verb: str, arguments: Mapping[str, Any], on_progress: Progress | None) -> Iterator[Progress]:
+        with self._telling(on_progress) as shown, self._jobs.run(verb, arguments, shown) as tell:
+            yield tell
 
     @contextmanager
     def _telling(self, on_progress: Progress | None) -> Iterator[Progress]:
@@ -403,6 +470,15 @@ def validate(source: str | Path | Sequence[str | Path], settings: Settings) -> V
             verdicts.append(verdict)
             tell("read", len(verdicts))
     return Verdicts(tuple(verdicts))
+
+
+def _taken_up(value: Any) -> Any:
+    """Paths as they are found from anywhere, an address as it is; None for what only a program has."""
+    if isinstance(value, list | tuple) and all(isinstance(each, str | Path) for each in value):
+        return [_taken_up(each) for each in value]
+    if isinstance(value, str | Path):
+        return str(Path(value).absolute()) if Path(value).exists() else str(value)
+    return None
 
 
 def _make(folder: Path, create: bool) -> None:

@@ -31,10 +31,10 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
 LAYERS = (
     {"local_models"},
     {"errors"},
-    {"language", "display", "types", "settings", "show", "i18n", "progress"},
+    {"language", "display", "rows", "types", "settings", "show", "i18n", "progress"},
     {"tracking"},
     {"documents", "chunking", "catalog"},
-    {"stores"},
+    {"stores", "jobs"},
     {"search"},
     {"ingest"},
     {"answer", "evaluation", "prompts", "upkeep"},

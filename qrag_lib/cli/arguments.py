@@ -173,6 +173,11 @@ def _add_upkeep(verbs: Any) -> None:
     evaluate.add_argument("-k", type=int, metavar="N", help=_("number of passages (default: the setting top_k)"))
     _verb(verbs, "status", _("say what the workspace holds, and which language models"))
     _verb(verbs, "reindex", _("build the index anew with the present settings, beside the old one"))
+    jobs = _verb(
+        verbs, "jobs", _("list the ingests, downloads and other jobs of the workspace; watch, end or resume one")
+    )
+    jobs.add_argument("what", nargs="?", choices=("watch", "cancel", "again"), help=_("what to do with a job"))
+    jobs.add_argument("id", nargs="?", help=_("its id, or the beginning of it (default: the latest)"))
     settings = _verb(verbs, "settings", _("list the settings, their values and where they come from"))
     settings.add_argument("--markdown", action="store_true", help=_("as a table for the documentation"))
     _verb(verbs, "demo", _("build a workspace from the samples and ask it four questions"))

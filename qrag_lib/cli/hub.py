@@ -44,19 +44,21 @@ def add(verbs: Any, verb: Callable[[Any, str, str], ArgumentParser]) -> None:
 
 def download(options: Namespace) -> object:
     """Fetch a model, or say what would be fetched."""
-    from local_models.hub import model_store
     from local_models.hub.download import check_room
+    from local_models.hub.model_store import plan_of_download
+    from qrag_lib.cli.options import settings_of
+    from qrag_lib.jobs.model_jobs import download as fetch
     from qrag_lib.progress import shown
 
     wanted = {"revision": options.revision, "pattern": options.file}
-    config = _config(options)
-    with _hub(options) as hub:
-        if options.plan:
-            plan = model_store.plan_of_download(options.model, config, hub, **wanted)
+    if options.plan:
+        with _hub(options) as hub:
+            plan = plan_of_download(options.model, _config(options), hub, **wanted)
             check_room(plan)
             return plan
-        with shown() as tell:
-            return model_store.download_model(options.model, config, hub, tell=tell, **wanted)
+    where = {"endpoint": options.endpoint, "token": options.token}
+    with shown() as tell:
+        return fetch(settings_of(options), options.model, **wanted, **where, tell=tell, say=_say)
 
 
 def verify(options: Namespace) -> object:

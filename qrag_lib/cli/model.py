@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import Any
 
 from qrag_lib.cli import hub
@@ -60,13 +59,12 @@ def plan(options: Namespace) -> object:
 
 def quantize(options: Namespace) -> object:
     """Make the int8 store of a model, and measure how far it is from it."""
-    from local_models.int8.quantize import make_int8
     from qrag_lib.cli.options import settings_of
+    from qrag_lib.jobs.model_jobs import quantize as copy
     from qrag_lib.progress import shown
 
-    out = Path(options.out) if options.out else None
     with shown() as tell:
-        return make_int8(options.model, settings_of(options).engine, out, n_prompts=options.drift, on_progress=tell)
+        return copy(settings_of(options), options.model, options.out, options.drift, tell=tell)
 
 
 def stop(options: Namespace) -> object:

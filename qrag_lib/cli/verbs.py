@@ -120,6 +120,15 @@ def reindex(options: Namespace) -> object:
         return workspace.reindex()
 
 
+def jobs(options: Namespace) -> object:
+    """What runs and ran; or one job watched, asked to end, or taken up again."""
+    with _open(options, write=options.what == "again") as workspace:
+        if options.what is None:
+            return workspace.jobs()
+        id = options.id or next((job.id for job in workspace.jobs()), "")
+        return {"watch": workspace.watch, "cancel": workspace.cancel, "again": workspace.take_up}[options.what](id)
+
+
 def settings(options: Namespace) -> object:
     """The settings and where they come from."""
     return sheet(options.workspace, markdown=options.markdown)
@@ -145,6 +154,7 @@ VERBS: Mapping[str, Verb] = {
     "eval": evaluate,
     "status": status,
     "reindex": reindex,
+    "jobs": jobs,
     "settings": settings,
     "demo": demo,
     "model": model.run,

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import overload
 
 from qrag_lib import show
 from qrag_lib.catalog import Catalog, StoredDocument
 from qrag_lib.i18n import _, ngettext
+from qrag_lib.rows import Rows
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,24 +26,8 @@ class DocumentRow:
     hint: str = ""
 
 
-@dataclass(frozen=True)
-class DocumentTable(Sequence[DocumentRow]):
+class DocumentTable(Rows[DocumentRow]):
     """All documents by name, the refused ones too."""
-
-    rows: tuple[DocumentRow, ...]
-
-    @overload
-    def __getitem__(self, index: int) -> DocumentRow: ...
-    @overload
-    def __getitem__(self, index: slice) -> Sequence[DocumentRow]: ...
-    def __getitem__(self, index: int | slice) -> DocumentRow | Sequence[DocumentRow]:
-        return self.rows[index]
-
-    def __len__(self) -> int:
-        return len(self.rows)
-
-    def __iter__(self) -> Iterator[DocumentRow]:
-        return iter(self.rows)
 
     def _columns(self) -> list[str]:
         return [_("id"), _("name"), _("state"), _("language"), _("pages"), _("chunks"), _("note")]
