@@ -264,6 +264,7 @@ class Answer(Shown):
     generator: who wrote it; "extractive" means that no language model did.
     writing: what a language model spent on it, were it refused afterwards. draft: all that the model
     wrote, unchecked. failure: why the model that was asked did not answer; the quotes stand in for it.
+    prompt: name, version and hash of what that model was told.
     """
 
     question: str
@@ -279,6 +280,7 @@ class Answer(Shown):
     writing: Writing | None = None
     draft: str = ""
     failure: str = ""
+    prompt: str = ""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "refused", self.outcome != "sure")

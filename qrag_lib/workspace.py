@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from local_models.planning.load_plan import LoadPlan
     from qrag_lib.answer.answerer import Answerer
     from qrag_lib.answer.streaming_display import OnText
+    from qrag_lib.answer.written.prompt import Prompt
     from qrag_lib.evaluation.evaluate import EvaluationReport
     from qrag_lib.evaluation.question_sets import QuestionSet
     from qrag_lib.ingest.forget import Receipt
@@ -214,6 +215,7 @@ class Workspace:
         *,
         llm: str | LLM | Engine | None = None,
         on_text: OnText | None = None,
+        prompt: Prompt | None = None,
     ) -> Answer:
         """The sentences of the documents that answer, each with its citation; or a refusal.
 
@@ -223,9 +225,10 @@ class Workspace:
         sentences are compared with the documents, cited or marked as unsupported; where it fails, the
         quotes answer in its place, and say so. Raises NotFound or SettingsError for an address that names
         nothing on this disk or is none. on_text: is told each piece as the model writes it; a
-        notebook or terminal shows them of itself.
+        notebook or terminal shows them of itself. prompt: what the model is told, in place of the built-in
+        one; see `answer.written.prompt`.
         """
-        (answer,) = self._answerer.ask([question], k, filters, self._threshold(threshold), llm, on_text)
+        (answer,) = self._answerer.ask([question], k, filters, self._threshold(threshold), llm, on_text, prompt)
         return answer
 
     def ask_many(
@@ -236,6 +239,7 @@ class Workspace:
         threshold: float | None = None,
         *,
         llm: str | LLM | Engine | None = None,
+        prompt: Prompt | None = None,
     ) -> list[Answer]:
         """`ask` for each question; a language model that is able to writes several answers in one pass.
 
@@ -248,7 +252,7 @@ class Workspace:
                 _("the questions are not a list of texts: {value}").format(value=repr(questions)[:80]),
                 hint=_('write them as ["...", "..."], also where there is one'),
             )
-        return self._answerer.ask(questions, k, filters, self._threshold(threshold), llm)
+        return self._answerer.ask(questions, k, filters, self._threshold(threshold), llm, prompt=prompt)
 
     def _threshold(self, threshold: float | None) -> float | None:
         if threshold is not None and not 0 <= threshold <= 1:

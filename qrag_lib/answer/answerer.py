@@ -14,6 +14,7 @@ from qrag_lib.answer.requests import answer_request
 from qrag_lib.answer.written.check_draft import check_draft
 from qrag_lib.answer.written.drafts import write_drafts
 from qrag_lib.answer.written.llm_adapters import Writers
+from qrag_lib.answer.written.prompt import Prompt, load_prompt
 from qrag_lib.catalog import Catalog
 from qrag_lib.i18n import _
 from qrag_lib.search.embedders import Embedders
@@ -67,6 +68,7 @@ class Answerer:
         threshold: float | None,
         llm: object = None,
         on_text: OnText | None = None,
+        prompt: Prompt | None = None,
     ) -> list[Answer]:
         """An answer a question, in their order; see `Workspace.ask` and `Workspace.ask_many`."""
         writes = llm is not None and llm != EXTRACTIVE
@@ -75,7 +77,7 @@ class Answerer:
         found = [self._find(question, k, filters) for question in questions]
         answers = self._quote(questions, found, threshold)
         if writes:  # after the embedder has worked: both may not fit in memory at once
-            answers = self._write(found, answers, k, threshold, llm, on_text)
+            answers = self._write(found, answers, k, threshold, llm, on_text, prompt or load_prompt())
         return [
             complete_citations(self._explain(answer, llm if writes else None), each.documents.__getitem__)
             for each, answer in zip(found, answers, strict=True)
@@ -103,6 +105,7 @@ class Answerer:
         threshold: float | None,
         llm: object,
         on_text: OnText | None,
+        prompt: Prompt,
     ) -> list[Answer]:
         """What a model makes of the questions; the quotes, where it is not asked, or fails.
 
@@ -114,11 +117,12 @@ class Answerer:
         prompted = [(quoted[i], found[i].hits.hits[: k or self.top_k]) for i in asked]
         # a model may write for minutes: nobody waits for it to read or write the catalogue
         with shown() if on_text is None and len(found) == 1 else nullcontext(on_text) as tell:
-            drafts = write_drafts(prompted, partial(self.writers.of, llm), tell) if asked else []
+            drafts = write_drafts(prompted, partial(self.writers.of, llm), prompt, tell) if asked else []
         answers, embedding = list(quoted), self._embedding()
         for i, draft in zip(asked, drafts, strict=True):
             if draft is not None:
-                answers[i] = check_draft(quoted[i], draft, found[i].hits, found[i].text, embedding)
+                answer = check_draft(quoted[i], draft, found[i].hits, found[i].text, embedding)
+                answers[i] = replace(answer, prompt=prompt.identity)
         return answers
 
     def _explain(self, answer: Answer, llm: object) -> Answer:

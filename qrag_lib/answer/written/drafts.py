@@ -8,7 +8,8 @@ from typing import Final
 
 from qrag_lib.answer.streaming_display import OnText
 from qrag_lib.answer.written.llm_adapters import EngineWriter, Writer
-from qrag_lib.answer.written.prompting import Prompt, assemble
+from qrag_lib.answer.written.prompt import Prompt
+from qrag_lib.answer.written.prompting import Conversation, assemble
 from qrag_lib.errors import GenerationFailed, SettingsError
 from qrag_lib.i18n import _, ngettext
 from qrag_lib.types import Answer, Hit, Writing
@@ -30,6 +31,7 @@ class Draft:
 def write_drafts(
     asked: Sequence[tuple[Answer, Sequence[Hit]]],
     open_writer: Callable[[], Writer | None],
+    prompt: Prompt,
     on_text: OnText | None = None,
 ) -> list[Draft | None]:
     """A draft for each question, or None for all where no model is to write.
@@ -46,23 +48,23 @@ def write_drafts(
         return [Draft("", error=error) for _each in asked]
     if writer is None:
         return [None] * len(asked)
-    prompts = [_prompt(writer, quoted, hits) for quoted, hits in asked]
-    batches = (prompts[start : start + BATCH] for start in range(0, len(prompts), BATCH))
+    asked_of = [_conversation(writer, prompt, quoted, hits) for quoted, hits in asked]
+    batches = (asked_of[start : start + BATCH] for start in range(0, len(asked_of), BATCH))
     return [draft for batch in batches for draft in _written(writer, batch, on_text)]
 
 
-def _prompt(writer: Writer, quoted: Answer, hits: Sequence[Hit]) -> Prompt | Draft:
-    """The prompt of a question, or a draft that says why there is none."""
+def _conversation(writer: Writer, prompt: Prompt, quoted: Answer, hits: Sequence[Hit]) -> Conversation | Draft:
+    """What is said to the model of a question, or a draft that says why there is none."""
     try:
         budget = writer.context_length - writer.room
-        return assemble(quoted.question, quoted.language, hits, writer.count_tokens, budget)
+        return assemble(prompt, quoted.question, quoted.language, hits, writer.count_tokens, budget)
     except Exception as error:  # of the model's counter, or too little room: the quotes answer in its place
         return Draft("", error=error, model=writer.name)
 
 
-def _written(writer: Writer, prompts: Sequence[Prompt | Draft], on_text: OnText | None) -> list[Draft]:
-    """A draft a prompt, in their order."""
-    asked = [prompt.messages for prompt in prompts if isinstance(prompt, Prompt)]
+def _written(writer: Writer, conversations: Sequence[Conversation | Draft], on_text: OnText | None) -> list[Draft]:
+    """A draft a conversation, in their order."""
+    asked = [each.messages for each in conversations if isinstance(each, Conversation)]
     made = None
     if isinstance(writer, EngineWriter) and len(asked) > 1:
         try:
@@ -73,7 +75,7 @@ def _written(writer: Writer, prompts: Sequence[Prompt | Draft], on_text: OnText 
         written = iter([Draft(*each, model=writer.name) for each in made])
     else:
         written = iter([_draft(writer, messages, on_text) for messages in asked])
-    return [next(written) if isinstance(prompt, Prompt) else prompt for prompt in prompts]
+    return [next(written) if isinstance(each, Conversation) else each for each in conversations]
 
 
 def _draft(writer: Writer, messages: Sequence[object], on_text: OnText | None) -> Draft:
