@@ -21,6 +21,7 @@
     answer      passages to an answer whose every quote can be checked
     evaluation  how good search and answers are
     upkeep      a workspace looked after
+    events      what happened, noted on this machine
     llamaindex  our parts as LlamaIndex's
     workspace   one folder, opened; the verbs as its methods
     cli         the verbs at the prompt

@@ -264,7 +264,8 @@ class Answer(Shown):
     generator: who wrote it; "extractive" means that no language model did.
     writing: what a language model spent on it, were it refused afterwards. draft: all that the model
     wrote, unchecked. failure: why the model that was asked did not answer; the quotes stand in for it.
-    prompt: name, version and hash of what that model was told.
+    prompt: name, version and hash of what that model was told. id: by which it can be asked again (`replay`).
+    index, generation: of the catalogue that it was made from.
     """
 
     question: str
@@ -281,6 +282,9 @@ class Answer(Shown):
     draft: str = ""
     failure: str = ""
     prompt: str = ""
+    id: str = ""
+    index: str = ""
+    generation: int = 0
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "refused", self.outcome != "sure")

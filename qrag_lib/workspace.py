@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +23,10 @@ from qrag_lib.errors import (
     WorkspaceNotFound,
     WorkspaceReadOnly,
 )
+from qrag_lib.events.event import EventTable
+from qrag_lib.events.notes import note_answer, note_ingest, plain_filters
+from qrag_lib.events.replay import Replay, compare
+from qrag_lib.events.spool import Spool
 from qrag_lib.i18n import _
 from qrag_lib.ingest.indexer import Indexer
 from qrag_lib.ingest.writer_lock import writer
@@ -52,6 +58,7 @@ if TYPE_CHECKING:
 
 CATALOG = "catalog.db"
 CHROMA = "chroma"
+EVENTS = "events"
 UPLOADS = "uploads"
 EVALUATED = 50  # chunks a question of an evaluation brings, to be counted as documents
 
@@ -71,6 +78,7 @@ class Workspace:
         self.embedders = Embedders(settings)
         self._writers = Writers(settings)
         self._jobs = JobLog(path / CATALOG)
+        self._spool = Spool(path / EVENTS)
         self._indexer = Indexer(catalog, self.dense, settings, self.embedders, parser)
 
     @classmethod
@@ -157,7 +165,9 @@ class Workspace:
             self._job("ingest", again, on_progress) as tell,
             Reader(Limits.of(self.settings)) as reader,
         ):
+            began = time.process_time()
             report = self._indexer.ingest(opened, reader, tell, delete_missing=delete_missing)
+            note_ingest(self._spool, "ingest", report, self.catalog.generation(), time.process_time() - began)
         check_read(opened, report)
         return report
 
@@ -168,7 +178,10 @@ class Workspace:
         before. The index that answered until then is kept, so that switching back costs little.
         """
         with self._writing(_("indexing")), self._job("reindex", {}, on_progress) as tell:
-            return self._indexer.rebuild(tell)
+            began = time.process_time()
+            report = self._indexer.rebuild(tell)
+            note_ingest(self._spool, "reindex", report, self.catalog.generation(), time.process_time() - began)
+            return report
 
     def forget(self, documents: str | Sequence[str]) -> Receipt:
         """Remove documents, by id or name, from everything in the workspace. Raises NotFound."""
@@ -228,7 +241,7 @@ class Workspace:
         notebook or terminal shows them of itself. prompt: what the model is told, in place of the built-in
         one; see `answer.written.prompt`.
         """
-        (answer,) = self._answerer.ask([question], k, filters, self._threshold(threshold), llm, on_text, prompt)
+        (answer,) = self._ask([question], k, filters, threshold, llm, prompt, on_text)
         return answer
 
     def ask_many(
@@ -252,7 +265,51 @@ class Workspace:
                 _("the questions are not a list of texts: {value}").format(value=repr(questions)[:80]),
                 hint=_('write them as ["...", "..."], also where there is one'),
             )
-        return self._answerer.ask(questions, k, filters, self._threshold(threshold), llm, prompt=prompt)
+        return self._ask(questions, k, filters, threshold, llm, prompt)
+
+    def _ask(
+        self,
+        questions: Sequence[str],
+        k: int | None,
+        filters: Any,
+        threshold: float | None,
+        llm: Any,
+        prompt: Prompt | None,
+        on_text: OnText | None = None,
+    ) -> list[Answer]:
+        """The answers, each noted among the events."""
+        began = time.process_time()
+        answers = self._answerer.ask(questions, k, filters, self._threshold(threshold), llm, on_text, prompt)
+        given = {"k": k, "threshold": threshold, "filters": plain_filters(filters), "llm": llm and _taken_up(llm)}
+        if llm is not None and given["llm"] is None:
+            given["program"] = type(llm).__name__
+        cpu_s = (time.process_time() - began) / max(1, len(answers))
+        return [note_answer(self._spool, answer, given, cpu_s) for answer in answers]
+
+    def _answered(self, questions: Sequence[str], *, k: int | None, llm: Any) -> list[Answer]:
+        """The answers of an evaluation, which are no events."""
+        return self._answerer.ask(questions, k, None, self._threshold(None), llm)
+
+    def replay(self, event: str) -> Replay:
+        """A question of before (`Answer.id`, `qrag events`) asked again: the same answer, or what differs and why.
+
+        Raises NotFound; WorkspaceError where a program gave the model that wrote it.
+        """
+        then = next((each for each in self._spool.read() if each.what == "question" and each.id == event), None)
+        if then is None:
+            raise NotFound(_("there is no question {id}").format(id=event), hint=_("qrag events lists them"))
+        if "program" in then.given:
+            raise WorkspaceError(
+                _("the model of question {id} was given by a program").format(id=event), hint=_("ask again from there")
+            )
+        filters = [Filter(*each) for each in then.given.get("filters") or ()]
+        asked = {name: then.given.get(name) for name in ("k", "threshold", "llm")}
+        answer = self.ask(then.question, filters=filters or None, **asked)
+        return Replay(then, answer, compare(then, answer))
+
+    def events(self, n: int = 50) -> EventTable:
+        """The latest questions and ingests of this workspace, as they were noted on this machine."""
+        return EventTable(tuple(islice(self._spool.read(), n)))
 
     def _threshold(self, threshold: float | None) -> float | None:
         if threshold is not None and not 0 <= threshold <= 1:
@@ -313,7 +370,7 @@ class Workspace:
         if self.catalog.indexes.active() is None:
             raise EvaluationError(_("the workspace holds no documents"), hint=_("qrag ingest FOLDER puts some in"))
         questions = load_question_set(question_set) if isinstance(question_set, str | Path) else question_set
-        ask = AskAhead([each.text for each in questions], lambda texts: self.ask_many(texts, k, llm=llm))
+        ask = AskAhead([each.text for each in questions], partial(self._answered, k=k, llm=llm))
         search = partial(self.search, k=EVALUATED, mode=mode)
         again = {
             "question_set": _taken_up(question_set),

@@ -298,11 +298,15 @@ print(json.dumps({"deleted": r.deleted, "refused": refused, "unchanged": r.uncha
 def test_no_statement_of_an_ingest_walks_through_a_whole_table(workspace: Workspace) -> None:
     records = [{"id": f"r{n}", "text": f"O rio {n} corre para o mar."} for n in range(5)]
     statements: set[str] = set()
-    connection = workspace.catalog.database._connection
+    database = workspace.catalog.database
+    connection, reading = database._writer, database._readers.connection()
+    assert connection is not None
     connection.set_trace_callback(statements.add)
+    reading.set_trace_callback(statements.add)
     workspace.ingest(records)
     workspace.ingest([{"id": "r1", "text": "O rio secou."}, *records[2:]])
     connection.set_trace_callback(None)
+    reading.set_trace_callback(None)
     asked = [sql for sql in statements if sql.startswith(("SELECT", "INSERT", "UPDATE", "DELETE"))]
     asked.remove(SOURCES)  # once, at the end
     asked.remove("DELETE FROM vectors WHERE text_hash NOT IN (SELECT text_hash FROM chunks)")  # once, at the end

@@ -77,8 +77,8 @@ def test_an_ingest_is_a_job_with_its_stages_and_what_it_was_given(workspace: Wor
 
 def test_a_job_that_fails_says_why(log: JobLog) -> None:
     with pytest.raises(QragError), log.run("ingest", {}, quiet):
-        raise QragError("the disk <b>burns</b>\x1b[2J")
-    assert (log.list()[0].state, log.list()[0].error) == ("failed", "the disk <b>burns</b>\x1b[2J")
+        raise QragError("the disk <b>burns</b>\x1b[2J \udce7")
+    assert (log.list()[0].state, log.list()[0].error) == ("failed", "the disk <b>burns</b>\x1b[2J \\udce7")
     assert "\x1b" not in str(log.list()) and "<b>burns" not in log.list()._repr_html_()
 
 

@@ -35,10 +35,12 @@ Search = Callable[[str, int, Filters], Hits]
 
 @dataclass(frozen=True)
 class Found:
-    """What was found for a question, and the documents of it as they were then."""
+    """What was found for a question, and the documents of it as they were then, in which index and generation."""
 
     hits: Hits
     documents: Mapping[str, Document]
+    index: str
+    generation: int
 
     def text(self, document_id: str) -> str:
         """The text of a document that was found."""
@@ -79,7 +81,11 @@ class Answerer:
         if writes:  # after the embedder has worked: both may not fit in memory at once
             answers = self._write(found, answers, k, threshold, llm, on_text, prompt or load_prompt())
         return [
-            complete_citations(self._explain(answer, llm if writes else None), each.documents.__getitem__)
+            replace(
+                complete_citations(self._explain(answer, llm if writes else None), each.documents.__getitem__),
+                index=each.index,
+                generation=each.generation,
+            )
             for each, answer in zip(found, answers, strict=True)
         ]
 
@@ -87,7 +93,9 @@ class Answerer:
         with self.catalog.snapshot():  # a document that is forgotten meanwhile is still there for this answer
             hits = self.search(question, max(self.top_k, READ) if k is None else k, filters)
             ids = {hit.chunk.document_id for hit in hits}
-            return Found(hits, {id: self.catalog.documents.load(id) for id in ids})
+            documents = {id: self.catalog.documents.load(id) for id in ids}
+            index = self.catalog.indexes.active()
+            return Found(hits, documents, index.id if index else "", self.catalog.generation())
 
     def _quote(self, questions: Sequence[str], found: Sequence[Found], threshold: float | None) -> list[Answer]:
         embedding = self._embedding()

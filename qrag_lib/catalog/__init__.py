@@ -4,7 +4,9 @@ Each table has a class of its own; `Catalog` holds them over one database.
 
 ::
 
-    database          the file: connections, transactions, the schema, what to do where it is damaged
+    database          the file: transactions, and what its failures mean
+    connections       one that writes, and one for each thread that reads
+    migrations        the schema, as numbered steps
     stored_documents  documents and their text
     chunks            passages and their index terms
     vectors           vectors by text and model, so that nothing is embedded twice
@@ -13,7 +15,7 @@ Each table has a class of its own; `Catalog` holds them over one database.
     comparisons       how their values are compared
     digest            what a catalogue holds, as one number
 
-A new table gets a class beside these and its lines in the schema of `database`.
+A new table gets a class beside these and a step of its own in `migrations`.
 """
 
 from __future__ import annotations

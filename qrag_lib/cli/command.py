@@ -31,9 +31,11 @@ def run(arguments: Sequence[str] | None) -> int:
 
 def _run(options: Namespace) -> int:
     from qrag_lib.cli.verbs import VERBS
+    from qrag_lib.events.event import on_surface
 
     try:
-        value = VERBS[options.verb](options)
+        with on_surface("prompt"):
+            value = VERBS[options.verb](options)
     except QragError as error:
         return printing.failed(error, options)
     except BrokenPipeError:

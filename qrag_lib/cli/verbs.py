@@ -129,6 +129,18 @@ def jobs(options: Namespace) -> object:
         return {"watch": workspace.watch, "cancel": workspace.cancel, "again": workspace.take_up}[options.what](id)
 
 
+def events(options: Namespace) -> object:
+    """What was asked and ingested, as it was noted on this machine."""
+    with _open(options) as workspace:
+        return workspace.events(options.n)
+
+
+def replay(options: Namespace) -> object:
+    """A question asked again."""
+    with _asking(options) as workspace:
+        return workspace.replay(options.id)
+
+
 def settings(options: Namespace) -> object:
     """The settings and where they come from."""
     return sheet(options.workspace, markdown=options.markdown)
@@ -155,6 +167,8 @@ VERBS: Mapping[str, Verb] = {
     "status": status,
     "reindex": reindex,
     "jobs": jobs,
+    "events": events,
+    "replay": replay,
     "settings": settings,
     "demo": demo,
     "model": model.run,

@@ -53,7 +53,7 @@ class JobLog:
                 line.end(job, "cancelled")
                 raise
             except BaseException as error:
-                line.end(job, "failed", error.message if isinstance(error, QragError) else repr(error))
+                line.end(job, "failed", _storable(error.message if isinstance(error, QragError) else repr(error)))
                 raise
             else:
                 line.end(job, "done")
@@ -99,8 +99,8 @@ class _Line:
 
     def begin(self, verb: str, arguments: Mapping[str, Any]) -> str:
         id, now = uuid.uuid4().hex[:8], time.time()
-        told = json.dumps(dict(arguments), ensure_ascii=False, default=str)
-        row = (id, verb, told, _user(), "running", _process(), now, now)
+        told = json.dumps(dict(arguments), default=str)
+        row = (id, verb, told, user(), "running", _process(), now, now)
         self.write(
             "INSERT INTO jobs (id, verb, arguments, who, state, process, created, beat) VALUES (?,?,?,?,?,?,?,?)", row
         )
@@ -187,8 +187,14 @@ def _is_alive(process: str, beat: float) -> bool:
         return True
 
 
-def _user() -> str:
+def user() -> str:
+    """The name of whoever is logged in, or the number."""
     try:
         return getpass.getuser()
     except (KeyError, OSError):  # a container without a name for its user
         return str(os.getuid())
+
+
+def _storable(text: str) -> str:
+    """The text, with what no database takes (half a character of a file's name) as an escape."""
+    return text.encode("utf-8", "backslashreplace").decode()

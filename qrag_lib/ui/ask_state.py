@@ -9,6 +9,7 @@ import traitlets
 
 from qrag_lib.answer.answerer import READ
 from qrag_lib.errors import QragError
+from qrag_lib.events.event import on_surface
 from qrag_lib.i18n import _
 from qrag_lib.types import Answer, Hits
 from qrag_lib.workspace import Workspace
@@ -56,7 +57,8 @@ class Asking(traitlets.HasTraits):
     def _run(self, call: Callable[[], Answer | Hits]) -> None:
         self.busy, self.error, self.result, self.draft = True, "", None, ""
         try:
-            self.result = call()
+            with on_surface("dashboard"):
+                self.result = call()
         except QragError as error:
             self.error = "\n".join([error.message, *([f"→ {error.hint}"] if error.hint else [])])
         finally:
