@@ -95,16 +95,18 @@ def _read(text: str, path: Path) -> tuple[str, Wording]:
     sections = {title.lower(): body.strip() for title, body in zip(rest[::2], rest[1::2], strict=True)}
     named = dict(_HEAD.findall(head))
     if "version" not in named or not {"rules", "question"} <= sections.keys():
-        message = _("{path} is no prompt: it needs a version, and the sections rules and question")
-        raise SettingsError(message.format(path=path), hint=_("see qrag_lib/answer/written/prompts for two that are"))
+        message = _("{path} is no prompt: it needs a version, and the sections `rules` and `question`")
+        raise SettingsError(
+            message.format(path=path), hint=_("those that come along are in {folder}").format(folder=FOLDER)
+        )
     if unknown := sections.keys() - _KNOWN:
         message = _("{path} has a section that no prompt has: {names}").format(
             path=path, names=", ".join(sorted(unknown))
         )
         raise SettingsError(message, hint=_("the sections are: {names}").format(names=", ".join(sorted(_KNOWN))))
     if "{question}" not in sections["question"]:
-        message = _("{path} does not put the question: its section question lacks {{question}}").format(path=path)
-        raise SettingsError(message, hint=_("write {question} where the question belongs"))
+        message = _("{path} does not put the question: its section `question` lacks {{question}}").format(path=path)
+        raise SettingsError(message, hint=_("write {question} where it belongs"))
     return named["version"], Wording(
         rules=sections["rules"],
         question=sections["question"],
