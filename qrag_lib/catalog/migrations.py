@@ -74,8 +74,7 @@ CREATE TABLE vectors (
     UNIQUE (model_id, text_hash)
 );
 """
-OWNER_AND_JOBS: Final = """
-ALTER TABLE documents ADD COLUMN owner TEXT;  -- NULL: everybody's
+JOBS: Final = """
 CREATE TABLE jobs (
     id TEXT PRIMARY KEY,
     verb TEXT NOT NULL,
@@ -92,7 +91,7 @@ CREATE TABLE jobs (
 );
 CREATE INDEX jobs_created ON jobs (created);
 """
-MIGRATIONS: Final[Mapping[int, str]] = {1: FIRST, 2: OWNER_AND_JOBS}
+MIGRATIONS: Final[Mapping[int, str]] = {1: FIRST, 2: JOBS}
 VERSION: Final = max(MIGRATIONS)
 
 

@@ -12,7 +12,7 @@ import pytest
 from local_models.embedding import e5_file
 from local_models.embedding.e5_file import check_e5, find_e5, read_e5
 from local_models.embedding.sentence_embedding import SentenceEmbedding, open_embedding
-from qrag_lib.errors import ModelDamaged, ModelError
+from local_models.errors import ModelDamaged, ModelError
 
 TEXTS = [
     "A licença-paternidade é de cinco dias.",

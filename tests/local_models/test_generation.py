@@ -13,8 +13,8 @@ from tiny_llm import make_tiny_llm
 
 from local_models.decoding.decode import Tally, prefill
 from local_models.engines.generation import Engine, Message, Sampling
+from local_models.errors import GenerationFailed, ModelTooLarge, ModelUnavailable
 from local_models.kv_cache.kv import DiskCache, kv_shape
-from qrag_lib.errors import GenerationFailed, ModelTooLarge, ModelUnavailable
 
 LONG = Sampling(120)
 

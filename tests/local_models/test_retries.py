@@ -15,12 +15,12 @@ from hub_models import MODEL, in_shards, safetensors
 from hub_server import HubServer, hub_server
 
 from local_models.checkpoint.model_safety import check_llm_folder
+from local_models.errors import DiskFull, ModelError, NotFound
 from local_models.hub.cache_layout import find
 from local_models.hub.download import Wanted, download
 from local_models.hub.hub_client import Hub, Patience
 from local_models.hub.retries import Remedy, is_no_room, recovered
 from local_models.hub.verify import repair, verify
-from qrag_lib.errors import DiskFull, ModelError, NotFound
 
 QUICK = Patience(tries=2, wait_s=0.01, silence_s=5.0)
 A = "model-00001-of-00001.safetensors"
@@ -177,7 +177,7 @@ def test_a_limit_on_the_size_of_files_is_a_full_disk(server: HubServer, tmp_path
     code = f"""
 import resource, signal
 from pathlib import Path
-from qrag_lib.errors import DiskFull
+from local_models.errors import DiskFull
 from local_models.hub.hub_client import Hub
 from local_models.hub.download import Wanted, download
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)

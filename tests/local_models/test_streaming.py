@@ -13,9 +13,9 @@ from streamed_llm import PROMPT, SMALL, in_memory, written
 from tiny_llm import copy_of, make_tiny_llm
 
 from local_models.checkpoint.weights import open_weights
+from local_models.errors import ModelRefused
 from local_models.int8.int8_store import quantize
 from local_models.streaming.load_streamed import load_streamed
-from qrag_lib.errors import ModelRefused
 
 SHAPES: dict[str, dict[str, Any]] = {
     "llama": {},

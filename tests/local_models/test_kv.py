@@ -23,9 +23,9 @@ from tiny_llm import make_tiny_llm
 from transformers.cache_utils import DynamicLayer
 
 from local_models.engines.generation import Sampling
+from local_models.errors import DiskFull, GenerationFailed
 from local_models.kv_cache.kv import DiskCache, kv_shape
 from local_models.kv_cache.kv_shape import KVShape
-from qrag_lib.errors import DiskFull, GenerationFailed
 
 SHAPE = KVShape(layers=3, heads=2, dimensions=24, dtype=torch.bfloat16)
 MEMORY = Path("/dev/shm")
@@ -227,7 +227,7 @@ def test_a_file_that_fails_in_mid_text_is_an_error_and_the_next_text_works(tmp_p
 
 KILLED = """
 import sys
-sys.path.insert(0, {tests!r})
+sys.path[:0] = [{tests!r}, {tests!r} + "/local_models"]
 from test_kv import SHAPE, states
 from pathlib import Path
 from local_models.kv_cache.kv import DiskCache
@@ -240,7 +240,7 @@ with DiskCache(SHAPE, 100_000, folder=Path({folder!r}), memory_bytes=0) as cache
 
 
 def test_nothing_is_left_of_a_killed_process_and_two_share_a_folder(tmp_path: Path) -> None:
-    code = KILLED.format(tests=str(Path(__file__).parent), folder=str(tmp_path))
+    code = KILLED.format(tests=str(Path(__file__).parents[1]), folder=str(tmp_path))
     with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE) as child:
         assert child.stdout is not None and child.stdout.readline() == b"writing\n"
         with DiskCache(SHAPE, 10, folder=tmp_path, memory_bytes=0) as mine:

@@ -11,11 +11,11 @@ from shape_7b import KV_TOKEN_BYTES, LINEAR_BYTES, WEIGHTS_BYTES, make_7b
 from tiny_llm import make_tiny_llm
 
 from local_models.configuration import Configuration
+from local_models.errors import ModelDamaged, ModelRefused, ModelTooLarge
 from local_models.planning.footprint import read_footprint
 from local_models.planning.memory import Memory, available_memory
 from local_models.planning.plan import Device, LoadPlan, plan_load, seconds_per_token
 from local_models.planning.planner import Planner
-from qrag_lib.errors import ModelDamaged, ModelRefused, ModelTooLarge
 from qrag_lib.show import dumps
 
 MIB, GIB = 2**20, 2**30

@@ -16,12 +16,12 @@ from pathlib import Path
 import pytest
 import torch
 
+from local_models.errors import GenerationFailed, ModelDamaged
 from local_models.streaming.direct_reading import PAGE, WeightsFile, room_for
 from local_models.streaming.read_ahead import Block
 from local_models.streaming.row_blocks import spread
 from local_models.streaming.thread_tuning import Pace
 from local_models.streaming.weight_stream import WeightStream, measure_bandwidth
-from qrag_lib.errors import GenerationFailed, ModelDamaged
 
 N = 24  # blocks
 SIZE = 10_000  # bytes each: not whole pages

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from local_models.errors import ModelDamaged, ModelRefused
 from local_models.llama_cpp.gguf_header import TYPES, read_gguf_header
-from qrag_lib.errors import ModelDamaged, ModelRefused
 
 Value = tuple[int, bytes]  # type and bytes of a metadata value
 NAME: Value = (8, struct.pack("<Q", 5) + b"llama")

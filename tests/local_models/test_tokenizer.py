@@ -17,7 +17,7 @@ from tiny_llm import _write_tokenizer
 from local_models.engines.chat_template import render_chat
 from local_models.engines.generation import Message
 from local_models.engines.tokenizer import Tokenizer, load_tokenizer
-from qrag_lib.errors import ModelDamaged, ModelRefused
+from local_models.errors import ModelDamaged, ModelRefused
 
 THIRTEEN = "øöúÿõ÷ûýÀùÁþü"
 TALK = [Message("system", "Be brief."), Message("user", "Oi"), Message("assistant", "Olá"), Message("user", "Quem?")]

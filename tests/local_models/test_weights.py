@@ -16,7 +16,7 @@ from safetensors.torch import load_file, save_file
 from tiny_llm import assert_in_place, bytes_at, copy_of, make_tiny_llm
 
 from local_models.checkpoint.weights import open_weights
-from qrag_lib.errors import ModelDamaged, ModelError, ModelRefused
+from local_models.errors import ModelDamaged, ModelError, ModelRefused
 
 
 @pytest.fixture(scope="module")

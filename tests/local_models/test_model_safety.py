@@ -21,7 +21,7 @@ from local_models.checkpoint.checksum_record import NAME, add_to_record, sha256
 from local_models.checkpoint.model_safety import check_llm_folder, is_plain_name, weights_files
 from local_models.checkpoint.structure import check_weights_file
 from local_models.checkpoint.tensor_location import ITEM_BYTES
-from qrag_lib.errors import ModelDamaged, ModelError, ModelRefused
+from local_models.errors import ModelDamaged, ModelError, ModelRefused
 
 
 @pytest.fixture(scope="module")

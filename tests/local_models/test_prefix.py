@@ -251,7 +251,7 @@ def test_cleaning_a_folder_that_is_not_there_frees_nothing(store: PrefixStore) -
 
 KILLED = """
 import sys
-sys.path.insert(0, {tests!r})
+sys.path[:0] = [{tests!r}, {tests!r} + "/local_models"]
 from pathlib import Path
 from tiny_engine import load_whole, make_engine, written
 from local_models.engines.generation import Sampling
@@ -270,7 +270,7 @@ for n in range(1000):
 def test_a_killed_process_leaves_what_another_uses(
     folder: Path, engine: Any, store: PrefixStore, expected: Any
 ) -> None:
-    paths = {"tests": str(Path(__file__).parent), "folder": str(folder), "store": str(store.folder)}
+    paths = {"tests": str(Path(__file__).parents[1]), "folder": str(folder), "store": str(store.folder)}
     code = KILLED.format(prompt=LONG, **paths)
     with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE) as child:
         assert child.stdout is not None and child.stdout.readline() == b"kept\n"

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from tiny_llm import assert_in_place, bytes_at
 
 from local_models.checkpoint.weights import open_weights
-from qrag_lib.errors import ModelDamaged, ModelError, ModelRefused
+from local_models.errors import ModelDamaged, ModelError, ModelRefused
 
 
 def saved(folder: Path, value: Any, **options: Any) -> Path:

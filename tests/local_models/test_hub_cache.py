@@ -12,11 +12,11 @@ from filelock import FileLock
 from hub_models import MODEL, in_shards, safetensors
 from hub_server import HubServer, hub_server
 
+from local_models.errors import NotFound
 from local_models.hub.cache import Cleaning, find_waste, list_models, remove
 from local_models.hub.download import Wanted, download
 from local_models.hub.hub_client import Hub, Patience
 from local_models.hub.verify import verify
-from qrag_lib.errors import NotFound
 
 A = "model-00001-of-00001.safetensors"
 

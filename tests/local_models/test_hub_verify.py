@@ -13,10 +13,10 @@ from hub_server import HubServer, hub_server
 
 from local_models.checkpoint.checksum_record import NAME, is_verified
 from local_models.checkpoint.model_safety import check_llm_folder
+from local_models.errors import ModelError, ModelRefused, ModelUnavailable, NotFound
 from local_models.hub.download import Wanted, download
 from local_models.hub.hub_client import Hub, Patience
 from local_models.hub.verify import Verification, repair, verify
-from qrag_lib.errors import ModelError, ModelRefused, ModelUnavailable, NotFound
 
 QUICK = Patience(tries=2, wait_s=0.01, silence_s=1.0)
 A, B = "model-00001-of-00002.safetensors", "model-00002-of-00002.safetensors"

@@ -19,12 +19,12 @@ from tiny_engine import load_whole, make_engine, written
 from tiny_llm import copy_of, make_tiny_llm
 
 from local_models.engines.generation import Sampling
+from local_models.errors import DiskFull, ModelDamaged, ModelRefused
 from local_models.int8 import int8_layers
 from local_models.int8.int8_drift import measure_drift
 from local_models.int8.int8_layers import int8_linear, quantize_rows
 from local_models.int8.int8_store import MARKER, quantize
 from local_models.streaming.load_streamed import load_streamed
-from qrag_lib.errors import DiskFull, ModelDamaged, ModelRefused
 
 BF16 = torch.bfloat16
 SMALL = {"ring_bytes": 2**15, "block_bytes": 2**13}  # so that little is read ahead of the end

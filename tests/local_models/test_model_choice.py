@@ -14,8 +14,8 @@ from tiny_llm import make_tiny_llm
 
 from local_models.configuration import Configuration
 from local_models.engines.model_choice import choose_address, installed, plan_address
+from local_models.errors import ModelError, NotFound
 from local_models.planning.memory import Memory
-from qrag_lib.errors import ModelError, NotFound
 
 MIB, GIB = 2**20, 2**30
 I8 = 24  # ggml's number of a type of one byte

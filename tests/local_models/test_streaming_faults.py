@@ -18,11 +18,11 @@ from streamed_llm import PROMPT, SMALL, in_memory, written
 from tiny_llm import copy_of, make_tiny_llm
 
 from local_models.checkpoint.weights import Place, open_weights
+from local_models.errors import ModelDamaged, ModelRefused
 from local_models.streaming.load_streamed import load_streamed
 from local_models.streaming.row_blocks import cut_rows
 from local_models.streaming.streamed_layers import Rows, StreamedLinear
 from local_models.streaming.weight_stream import WeightStream
-from qrag_lib.errors import ModelDamaged, ModelRefused
 
 
 @pytest.fixture(scope="module", autouse=True)
