@@ -1,4 +1,4 @@
-"""Settings: environment, `.env`, the workspace's `qrag.toml`. The only reader of `os.environ`."""
+"""Settings: environment, `.env`, the workspace's `qrag.toml`."""
 
 from __future__ import annotations
 

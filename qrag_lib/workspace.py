@@ -49,7 +49,7 @@ if TYPE_CHECKING:
     from qrag_lib.evaluation.evaluate import EvaluationReport
     from qrag_lib.evaluation.question_sets import QuestionSet
     from qrag_lib.ingest.forget import Receipt
-    from qrag_lib.jobs.job_table import Job, JobTable
+    from qrag_lib.jobs.job_desk import JobDesk
     from qrag_lib.search.explain import Explanation
     from qrag_lib.upkeep.doctor import Diagnosis
     from qrag_lib.upkeep.documents_table import DocumentTable
@@ -454,46 +454,18 @@ class Workspace:
 
     # -- jobs --------------------------------------------------------------------------------
 
-    def jobs(self) -> JobTable:
-        """Ingests, reindexes, evaluations and downloads of this workspace, by whichever process, the latest first."""
-        return self._jobs.list()
+    @property
+    def jobs(self) -> JobDesk:
+        """Ingests, reindexes, evaluations and downloads, by whichever process: listed, watched, ended, taken up."""
+        from qrag_lib.jobs import model_jobs
+        from qrag_lib.jobs.job_desk import JobDesk
 
-    def watch(self, job: str) -> Job:
-        """Show how far a job is until it has ended, after a reload or from another process too. Raises NotFound."""
-        with progress_bars.shown() as tell:
-            return self._jobs.watch(job, tell)
-
-    def cancel(self, job: str) -> Job:
-        """Ask a job to end; it does so within a second or two, and what it has finished is kept. Raises NotFound."""
-        return self._jobs.cancel(job)
-
-    def take_up(self, job: str, *, on_progress: Progress | None = None) -> Any:
-        """Run a job again, with its arguments: one that was lost, cancelled or failed goes on where it was.
-
-        Raises NotFound; WorkspaceError where its documents came from a program and not from files.
-        """
-        found = self._jobs.find(job)
-        if found.state == "running":
-            raise WorkspaceError(
-                _("job {id} is running").format(id=found.id), hint=_("qrag jobs watch {id}").format(id=found.id)
-            )
-        arguments = dict(found.arguments)
-        if found.verb == "ingest" and (source := arguments.pop("source")) is not None:
-            return self.ingest(source, **arguments, on_progress=on_progress)
-        if found.verb == "reindex":
-            return self.reindex(on_progress=on_progress)
-        if found.verb == "eval" and arguments.get("question_set"):
-            return self.evaluate(**arguments)
-        if found.verb in ("model download", "model quantize"):
-            from qrag_lib.jobs import model_jobs
-
-            run: Callable[..., Any] = {"model download": model_jobs.download}.get(found.verb, model_jobs.quantize)
-            with self._telling(on_progress) as tell:
-                return run(self.settings, **arguments, tell=tell)
-        raise WorkspaceError(
-            _("job {id} cannot be taken up: what it worked on was given by a program").format(id=found.id),
-            hint=_("run its command again"),
-        )
+        models = {
+            f"model {each.__name__}": partial(each, self.settings)
+            for each in (model_jobs.download, model_jobs.quantize)
+        }
+        own = {"ingest": self.ingest, "reindex": self.reindex, "eval": self.evaluate}
+        return JobDesk(self._jobs, {**own, **models})
 
     # -- writing -----------------------------------------------------------------------------
 

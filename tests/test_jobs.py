@@ -68,11 +68,11 @@ def test_an_ingest_is_a_job_with_its_stages_and_what_it_was_given(workspace: Wor
     (tmp_path / "docs").mkdir()
     (tmp_path / "docs" / "a.txt").write_text("The lid of the jar is red.")
     workspace.ingest(tmp_path / "docs", on_progress=quiet)
-    job = workspace.jobs()[0]
+    job = workspace.jobs[0]
     assert (job.verb, job.state, job.error) == ("ingest", "done", "")
     assert job.arguments["source"] == str(tmp_path / "docs") and job.who and job.ended and job.seconds >= 0
     workspace.reindex(on_progress=quiet)
-    assert [each.verb for each in workspace.jobs()][:2] == ["reindex", "ingest"]
+    assert [each.verb for each in workspace.jobs][:2] == ["reindex", "ingest"]
 
 
 def test_a_job_that_fails_says_why(log: JobLog) -> None:
@@ -136,16 +136,16 @@ def test_a_job_is_taken_up_with_its_arguments(workspace: Workspace, log: JobLog,
     (folder / "a.txt").write_text("The lid of the jar is red.")
     with pytest.raises(JobCancelled), log.run("ingest", {"source": str(folder), "limit": 5}, quiet):
         raise JobCancelled("stopped")
-    report = workspace.take_up(workspace.jobs()[0].id, on_progress=quiet)
-    assert report.added == ("a.txt",) and workspace.jobs()[0].arguments["limit"] == 5
+    report = workspace.jobs.again(workspace.jobs[0].id, on_progress=quiet)
+    assert report.added == ("a.txt",) and workspace.jobs[0].arguments["limit"] == 5
 
 
 def test_what_a_program_gave_cannot_be_taken_up(workspace: Workspace) -> None:
     workspace.ingest([{"id": "1", "text": "The lid is red."}], delete_missing=False, on_progress=quiet)
     with pytest.raises(WorkspaceError, match="given by a program"):
-        workspace.take_up(workspace.jobs()[0].id)
+        workspace.jobs.again(workspace.jobs[0].id)
     with pytest.raises(NotFound, match="no job"):
-        workspace.take_up("nothing")
+        workspace.jobs.again("nothing")
 
 
 def test_at_the_prompt(workspace: Workspace, log: JobLog, capsys: pytest.CaptureFixture[str]) -> None:

@@ -58,7 +58,7 @@ def download(options: Namespace) -> object:
             return plan
     where = {"endpoint": options.endpoint, "token": options.token}
     with shown() as tell:
-        return fetch(settings_of(options), options.model, **wanted, **where, tell=tell, say=_say)
+        return fetch(settings_of(options), options.model, **wanted, **where, on_progress=tell, say=_say)
 
 
 def verify(options: Namespace) -> object:

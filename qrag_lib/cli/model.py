@@ -64,7 +64,7 @@ def quantize(options: Namespace) -> object:
     from qrag_lib.progress import shown
 
     with shown() as tell:
-        return copy(settings_of(options), options.model, options.out, options.drift, tell=tell)
+        return copy(settings_of(options), options.model, options.out, options.drift, on_progress=tell)
 
 
 def stop(options: Namespace) -> object:

@@ -123,10 +123,11 @@ def reindex(options: Namespace) -> object:
 def jobs(options: Namespace) -> object:
     """What runs and ran; or one job watched, asked to end, or taken up again."""
     with _open(options, write=options.what == "again") as workspace:
+        jobs = workspace.jobs
         if options.what is None:
-            return workspace.jobs()
-        id = options.id or next((job.id for job in workspace.jobs()), "")
-        return {"watch": workspace.watch, "cancel": workspace.cancel, "again": workspace.take_up}[options.what](id)
+            return jobs
+        id = options.id or next((job.id for job in jobs), "")
+        return {"watch": jobs.watch, "cancel": jobs.cancel, "again": jobs.again}[options.what](id)
 
 
 def events(options: Namespace) -> object:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from qrag_lib.jobs.job_log import JobLog
-from qrag_lib.progress import Progress
+from qrag_lib.progress import Progress, quiet
 
 if TYPE_CHECKING:
     from local_models.hub.verify import Verification
@@ -25,7 +25,7 @@ def download(
     pattern: str | None = None,
     endpoint: str | None = None,
     token: bool = False,
-    tell: Progress,
+    on_progress: Progress = quiet,
     say: Callable[[str], None] = lambda text: None,
 ) -> Verification:
     """A model from the hub, whole and checked; see `local_models.hub.download`. token: send the one of the hub."""
@@ -34,15 +34,17 @@ def download(
     again = {"model": model, "revision": revision, "pattern": pattern, "endpoint": endpoint, "token": token}
     with (
         open_hub(endpoint, token=True if token else None, say=say) as hub,
-        JobLog(settings.workspace / CATALOG).run("model download", again, tell) as told,
+        JobLog(settings.workspace / CATALOG).run("model download", again, on_progress) as told,
     ):
         return download_model(model, settings.engine, hub, tell=told, revision=revision, pattern=pattern)
 
 
-def quantize(settings: Settings, model: str, out: str | None = None, n_prompts: int = 4, *, tell: Progress) -> Int8Copy:
+def quantize(
+    settings: Settings, model: str, out: str | None = None, n_prompts: int = 4, *, on_progress: Progress = quiet
+) -> Int8Copy:
     """The copy of a model in 8 bits; see `local_models.int8.quantize`."""
     from local_models.int8.quantize import make_int8
 
     again = {"model": model, "out": out and str(Path(out).absolute()), "n_prompts": n_prompts}
-    with JobLog(settings.workspace / CATALOG).run("model quantize", again, tell) as told:
+    with JobLog(settings.workspace / CATALOG).run("model quantize", again, on_progress) as told:
         return make_int8(model, settings.engine, Path(out) if out else None, n_prompts=n_prompts, on_progress=told)
