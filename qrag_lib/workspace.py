@@ -460,12 +460,14 @@ class Workspace:
         from qrag_lib.jobs import model_jobs
         from qrag_lib.jobs.job_desk import JobDesk
 
-        models = {
-            f"model {each.__name__}": partial(each, self.settings)
-            for each in (model_jobs.download, model_jobs.quantize)
+        verbs: dict[str, Callable[..., Any]] = {
+            "ingest": self.ingest,
+            "reindex": self.reindex,
+            "eval": self.evaluate,
+            "model download": partial(model_jobs.download, self.settings),
+            "model quantize": partial(model_jobs.quantize, self.settings),
         }
-        own = {"ingest": self.ingest, "reindex": self.reindex, "eval": self.evaluate}
-        return JobDesk(self._jobs, {**own, **models})
+        return JobDesk(self._jobs, verbs)
 
     # -- writing -----------------------------------------------------------------------------
 
