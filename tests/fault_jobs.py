@@ -170,10 +170,10 @@ def hold(workspace: str, mark: str) -> None:
 
 
 def watch(workspace: str, questions: list[str], stop: str) -> dict[str, Any]:
-    """Search and ask until `stop` exists; where nothing was committed meanwhile, check every hit and quote."""
+    """Search and ask until `stop` exists, and six times at least; where nothing was committed meanwhile, check every hit and quote."""
     n_checked, wrong, seen = 0, [], set()
     with opened(workspace) as w:
-        while not Path(stop).exists():
+        while n_checked < 6 or not Path(stop).exists():
             for question in questions:
                 before = w.catalog.generation()
                 hits, citations = w.search(question, 5), w.ask(question, threshold=0).citations

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 
 from qrag_lib.answer.table_rows import Tables
 from qrag_lib.chunking.legal_headings import outline_of
 from qrag_lib.chunking.outline import Headings, places
 from qrag_lib.ingest.vanished import is_gone
 from qrag_lib.language.quote_text import clean
-from qrag_lib.types import Answer, Citation, Document, Row
+from qrag_lib.types import Answer, Citation, Document, Row, Section
 
 
 def complete_citations(answer: Answer, load: Callable[[str], Document]) -> Answer:
@@ -19,16 +19,24 @@ def complete_citations(answer: Answer, load: Callable[[str], Document]) -> Answe
     load: gives a document by its id.
     """
     documents = {name: load(name) for name in {each.document_id for each in answer.citations}}
-    tables = {name: Tables(document.text) for name, document in documents.items()}  # a long table is read once
-    citations = (_complete(each, documents[each.document_id], tables[each.document_id]) for each in answer.citations)
-    return replace(answer, citations=tuple(citations))
+    read = {name: _Read(document, outline_of(document), Tables(document.text)) for name, document in documents.items()}
+    return replace(answer, citations=tuple(_complete(each, read[each.document_id]) for each in answer.citations))
 
 
-def _complete(citation: Citation, document: Document, tables: Tables) -> Citation:
+@dataclass(frozen=True)
+class _Read:
+    """A cited document with its headings and tables, found once for all of its citations."""
+
+    document: Document
+    sections: Sequence[Section]
+    tables: Tables
+
+
+def _complete(citation: Citation, read: _Read) -> Citation:
     """The citation with the page and headings of its quote, and with its passage cutting no row of a table."""
     start, end = citation.passage_start, citation.passage_start + len(citation.passage)
-    rows = list(tables.rows(start, end))
-    here, *others = places(outline_of(document), [citation.start, *(row.start for row in rows)])
+    document, rows = read.document, list(read.tables.rows(start, end))
+    here, *others = places(read.sections, [citation.start, *(row.start for row in rows)])
     if rows:
         start, end = min(start, rows[0].start), max(end, rows[-1].end)
     return replace(
