@@ -170,7 +170,7 @@ def hold(workspace: str, mark: str) -> None:
 
 
 def watch(workspace: str, questions: list[str], stop: str) -> dict[str, Any]:
-    """Search and ask until `stop` exists, six times at least; where nothing was committed meanwhile, check each quote."""
+    """Search and ask until `stop` exists, six times at least; where nobody committed meanwhile, check each quote."""
     n_checked, wrong, seen = 0, [], set()
     with opened(workspace) as w:
         while n_checked < 6 or not Path(stop).exists():
