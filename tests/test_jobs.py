@@ -71,6 +71,7 @@ def test_an_ingest_is_a_job_with_its_stages_and_what_it_was_given(workspace: Wor
     job = workspace.jobs[0]
     assert (job.verb, job.state, job.error) == ("ingest", "done", "")
     assert job.arguments["source"] == str(tmp_path / "docs") and job.who and job.ended and job.seconds >= 0
+    assert job.stages["read"][:2] == (1, 1) and "1/1" in str(job)
     workspace.reindex(on_progress=quiet)
     assert [each.verb for each in workspace.jobs][:2] == ["reindex", "ingest"]
 
@@ -156,7 +157,7 @@ def test_at_the_prompt(workspace: Workspace, log: JobLog, capsys: pytest.Capture
     assert "reindex" in capsys.readouterr().out
     assert main(["jobs", "--json", "-w", folder]) == 0
     assert json.loads(capsys.readouterr().out)["rows"][0]["state"] == "done"
-    assert main(["jobs", "watch", "-w", folder]) == 0 and "done" in capsys.readouterr().out
+    assert main(["jobs", "watch", "-w", folder]) == 0 and "finished" in capsys.readouterr().out
     assert main(["jobs", "cancel", "zz", "-w", folder]) == 6
     assert "qrag jobs lists them" in capsys.readouterr().err
 

@@ -47,16 +47,22 @@ class JobLog:
         """
         with closing(_Line(self.path)) as line:
             job = line.begin(verb, arguments)
+            telling = _Telling(line, job, tell)
             try:
-                yield _Telling(line, job, tell)
+                yield telling
             except (JobCancelled, KeyboardInterrupt):
-                line.end(job, "cancelled")
+                line.end(job, "cancelled", telling.stages)
                 raise
             except BaseException as error:
-                line.end(job, "failed", _storable(error.message if isinstance(error, QragError) else repr(error)))
+                line.end(
+                    job,
+                    "failed",
+                    telling.stages,
+                    _storable(error.message if isinstance(error, QragError) else repr(error)),
+                )
                 raise
             else:
-                line.end(job, "done")
+                line.end(job, "done", telling.stages)
 
     def list(self, n: int = KEPT) -> JobTable:
         """The latest n jobs."""
@@ -113,19 +119,18 @@ class _Line:
         self.write("UPDATE jobs SET stages = ?, beat = ? WHERE id = ?", (told, time.time(), id), wait_s=0)
         return bool(self.read("SELECT 1 FROM jobs WHERE id = ? AND cancel = 1", (id,)))
 
-    def end(self, id: str, state: State, error: str = "") -> None:
+    def end(self, id: str, state: State, stages: Mapping[str, object], error: str = "") -> None:
         now = time.time()
-        self.write(
-            "UPDATE jobs SET state = ?, error = ?, beat = ?, ended = ? WHERE id = ?", (state, error, now, now, id)
-        )
+        row = (state, json.dumps(stages), error, now, now, id)
+        self.write("UPDATE jobs SET state = ?, stages = ?, error = ?, beat = ?, ended = ? WHERE id = ?", row)
 
     def read(self, sql: str, parameters: tuple[Any, ...]) -> list[tuple[Any, ...]]:
-        with suppress(sqlite3.Error):
+        with suppress(sqlite3.OperationalError):
             return self._connection.execute(sql, parameters).fetchall() if self._connection else []
         return []
 
     def write(self, sql: str, parameters: tuple[Any, ...], *, wait_s: float = 5.0) -> None:
-        with suppress(sqlite3.Error):
+        with suppress(sqlite3.OperationalError, sqlite3.IntegrityError):
             if self._connection is not None:
                 self._connection.execute(f"PRAGMA busy_timeout={int(1000 * wait_s)}")
                 self._connection.execute(sql, parameters)
@@ -140,22 +145,22 @@ class _Telling:
 
     def __init__(self, line: _Line, job: str, tell: Progress) -> None:
         self._line, self._job, self._tell = line, job, tell
-        self._stages: dict[str, tuple[int, int | None, float]] = {}
+        self.stages: dict[str, tuple[int, int | None, float]] = {}
         self._beaten = time.monotonic()
         self._began = self._beaten
 
     def __call__(self, stage: str, done: int, total: int | None = None, seconds: float | None = None) -> None:
         self._tell(stage, done, total, seconds)
         now = time.monotonic()
-        known = self._stages.get(stage, (0, None, 0.0))
-        self._stages[stage] = (
+        known = self.stages.get(stage, (0, None, 0.0))
+        self.stages[stage] = (
             done,
             known[1] if total is None else total,
             now - self._began if seconds is None else seconds,
         )
         if now - self._beaten >= BEAT_S:
             self._beaten = now
-            if self._line.beat(self._job, self._stages):
+            if self._line.beat(self._job, self.stages):
                 raise JobCancelled(
                     _("the job was cancelled"),
                     hint=_("what was finished is kept; qrag jobs again {id} goes on").format(id=self._job),

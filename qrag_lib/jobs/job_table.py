@@ -16,7 +16,7 @@ from qrag_lib.show.phrases import stage as worded
 State = Literal["running", "done", "failed", "cancelled", "lost"]
 STATES: Mapping[str, str] = {
     "running": N_("running"),
-    "done": N_("done"),
+    "done": N_("finished"),
     "failed": N_("failed"),
     "cancelled": N_("cancelled"),
     "lost": N_("lost: its process is gone"),
