@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from qrag_lib.answer.quoted.quotes import LONGEST_QUESTION, passage_around, quote
@@ -94,11 +96,14 @@ def test_a_refusal_cites_what_comes_nearest():
 
 
 def test_the_likeliest_passage_and_the_three_best_of_the_search_are_opened():
-    found = [hit(name) for name in ("farm", "inn", "contract", "school", "mill")]
+    found = [hit(name, language="en") for name in ("farm", "inn", "contract", "school", "mill")]
     said = answer("Who built the old mill?", *found, language="en", threshold=1.0)
     assert [each.document_id for each in said.citations] == ["mill", "farm", "inn", "contract"]
+    across = [replace(each, chunk=replace(each.chunk, language="pt")) for each in found]
+    said = answer("Who built the old mill?", *across, language="en", threshold=1.0)
+    assert [each.document_id for each in said.citations] == ["mill", "farm", "inn", "contract", "school"]
     assert [each.number for each in said.citations] == [1, 2, 3, 4]
-    found = [hit(name) for name in ("farm", "mill", "contract", "school")]
+    found = [hit(name, language="en") for name in ("farm", "mill", "contract", "school")]
     said = answer("Who built the old mill?", *found, language="en", threshold=1.0)
     assert [each.document_id for each in said.citations] == ["mill", "farm", "contract"]
 
