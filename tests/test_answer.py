@@ -102,7 +102,7 @@ def test_the_likeliest_passage_and_the_three_best_of_the_search_are_opened():
     across = [replace(each, chunk=replace(each.chunk, language="pt")) for each in found]
     said = answer("Who built the old mill?", *across, language="en", threshold=1.0)
     assert [each.document_id for each in said.citations] == ["mill", "farm", "inn", "contract", "school"]
-    assert [each.number for each in said.citations] == [1, 2, 3, 4]
+    assert [each.number for each in said.citations] == [1, 2, 3, 4, 5]
     found = [hit(name, language="en") for name in ("farm", "mill", "contract", "school")]
     said = answer("Who built the old mill?", *found, language="en", threshold=1.0)
     assert [each.document_id for each in said.citations] == ["mill", "farm", "contract"]

@@ -298,7 +298,7 @@ def open_passages(evidence: Evidence, hits: Sequence[Hit], texts: Callable[[str]
     read = [hit for hit in hits if hit.chunk.id in likeliest]
     first = [hit for hit in read if hit.chunk.id == next(iter(likeliest))]
     opened: list[Citation] = []
-    across = any(is_foreign(hit.chunk.language, evidence.question.language) for hit in read[:OPENED_ACROSS])
+    across = any(is_foreign(hit.chunk.language, evidence.question.language) for hit in read[:OPENED])
     shown = read[: OPENED_ACROSS if across else OPENED]
     for hit in [*first, *(hit for hit in shown if hit not in first)]:
         best = likeliest[hit.chunk.id]
