@@ -17,13 +17,14 @@ from typing import Any
 
 from local_models.interface.reached import command
 from qrag_lib import progress, show
+from qrag_lib.catalog import FILE as CATALOG
 from qrag_lib.documents.packages import ADDRESS
 from qrag_lib.errors import RunFailed, SettingsError, SourceError, WorkspaceError
 from qrag_lib.i18n import _
 from qrag_lib.progress import Progress
 from qrag_lib.settings import Settings
 from qrag_lib.types import Answer, Refusal
-from qrag_lib.workspace import CATALOG, Workspace
+from qrag_lib.workspace import Workspace
 
 CHECKOUT = Path(__file__).parents[1]
 SAMPLES = CHECKOUT / "samples" / "documents"

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from qrag_lib import progress as progress_bars
 from qrag_lib.answer.written.llm_adapters import Writers
+from qrag_lib.catalog import FILE as CATALOG
 from qrag_lib.catalog import Catalog
 from qrag_lib.errors import (
     EvaluationError,
@@ -56,7 +57,6 @@ if TYPE_CHECKING:
     from qrag_lib.upkeep.overview import Overview
     from qrag_lib.upkeep.system import Status
 
-CATALOG = "catalog.db"
 CHROMA = "chroma"
 EVENTS = "events"
 UPLOADS = "uploads"

@@ -32,7 +32,9 @@ from qrag_lib.catalog.stored_documents import Documents, StoredDocument
 from qrag_lib.catalog.vectors import Vectors
 from qrag_lib.errors import DiskFull, WorkspaceReadOnly
 
-__all__ = ["Catalog", "Index", "StoredDocument"]
+__all__ = ["FILE", "Catalog", "Index", "StoredDocument"]
+
+FILE = "catalog.db"  # in the folder of a workspace
 
 
 class Catalog:

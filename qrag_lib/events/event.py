@@ -14,7 +14,7 @@ from typing import Any, Literal
 from qrag_lib import show
 from qrag_lib.i18n import _, ngettext
 from qrag_lib.progress import in_notebook
-from qrag_lib.rows import Rows
+from qrag_lib.show.shown_rows import ShownRows
 
 What = Literal["question", "ingest", "reindex"]
 Surface = Literal["prompt", "notebook", "dashboard", "library"]
@@ -51,7 +51,7 @@ class Event:
     said: str = ""
 
 
-class EventTable(Rows[Event]):
+class EventTable(ShownRows[Event]):
     """Events, the latest first."""
 
     def _columns(self) -> list[str]:
@@ -65,13 +65,6 @@ class EventTable(Rows[Event]):
 
     def _title(self) -> str:
         return ngettext("{n} event", "{n} events", len(self)).format(n=show.number(len(self)))
-
-    def __str__(self) -> str:
-        table = [show.table_text(self._columns(), self._cells())] if self.rows else []
-        return "\n".join([self._title(), *table])
-
-    def _repr_html_(self) -> str:
-        return show.panel_html(self._title(), show.table_html(self._columns(), self._cells()), calm=True)._repr_html_()
 
 
 @contextmanager

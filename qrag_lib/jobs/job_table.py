@@ -10,8 +10,8 @@ from typing import Any, Literal
 from qrag_lib import show
 from qrag_lib.i18n import N_, _, ngettext
 from qrag_lib.progress import Stage, said
-from qrag_lib.rows import Rows
 from qrag_lib.show.phrases import stage as worded
+from qrag_lib.show.shown_rows import ShownRows
 
 State = Literal["running", "done", "failed", "cancelled", "lost"]
 STATES: Mapping[str, str] = {
@@ -51,7 +51,7 @@ class Job:
         return JobTable((self,))._repr_html_()
 
 
-class JobTable(Rows[Job]):
+class JobTable(ShownRows[Job]):
     """The jobs of a workspace, the latest first."""
 
     def _columns(self) -> list[str]:
@@ -62,13 +62,6 @@ class JobTable(Rows[Job]):
 
     def _title(self) -> str:
         return ngettext("{n} job", "{n} jobs", len(self)).format(n=show.number(len(self)))
-
-    def __str__(self) -> str:
-        table = [show.table_text(self._columns(), self._cells())] if self.rows else []
-        return "\n".join([self._title(), *table])
-
-    def _repr_html_(self) -> str:
-        return show.panel_html(self._title(), show.table_html(self._columns(), self._cells()), calm=True)._repr_html_()
 
 
 def _told(job: Job) -> str:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
+from qrag_lib.catalog import FILE
 from qrag_lib.jobs.job_log import JobLog
 from qrag_lib.progress import Progress, quiet
 
@@ -13,8 +14,6 @@ if TYPE_CHECKING:
     from local_models.hub.verify import Verification
     from local_models.int8.quantize import Int8Copy
     from qrag_lib.settings import Settings
-
-CATALOG: Final = "catalog.db"
 
 
 def download(
@@ -34,7 +33,7 @@ def download(
     again = {"model": model, "revision": revision, "pattern": pattern, "endpoint": endpoint, "token": token}
     with (
         open_hub(endpoint, token=True if token else None, say=say) as hub,
-        JobLog(settings.workspace / CATALOG).run("model download", again, on_progress) as told,
+        JobLog(settings.workspace / FILE).run("model download", again, on_progress) as told,
     ):
         return download_model(model, settings.engine, hub, tell=told, revision=revision, pattern=pattern)
 
@@ -46,5 +45,5 @@ def quantize(
     from local_models.int8.quantize import make_int8
 
     again = {"model": model, "out": out and str(Path(out).absolute()), "n_prompts": n_prompts}
-    with JobLog(settings.workspace / CATALOG).run("model quantize", again, on_progress) as told:
+    with JobLog(settings.workspace / FILE).run("model quantize", again, on_progress) as told:
         return make_int8(model, settings.engine, Path(out) if out else None, n_prompts=n_prompts, on_progress=told)

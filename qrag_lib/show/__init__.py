@@ -7,6 +7,7 @@
     next_search  the command that searches, as it works in the place
     notebook     the HTML form of each value
     terminal     the plain text form of each value, 80 columns wide
+    shown_rows   a table of rows that shows itself
     json_form    JSON for programs, nothing changed
 
 What makes text harmless, numbers, tables and panels is in `local_models.interface`.

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from qrag_lib import show
 from qrag_lib.catalog import Catalog, StoredDocument
 from qrag_lib.i18n import _, ngettext
-from qrag_lib.rows import Rows
+from qrag_lib.show.shown_rows import ShownRows
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +26,7 @@ class DocumentRow:
     hint: str = ""
 
 
-class DocumentTable(Rows[DocumentRow]):
+class DocumentTable(ShownRows[DocumentRow]):
     """All documents by name, the refused ones too."""
 
     def _columns(self) -> list[str]:
@@ -37,14 +37,6 @@ class DocumentTable(Rows[DocumentRow]):
 
     def _title(self) -> str:
         return ngettext("{n} document", "{n} documents", len(self)).format(n=show.number(len(self)))
-
-    def __str__(self) -> str:
-        return (
-            "\n".join([self._title(), show.table_text(self._columns(), self._cells())]) if self.rows else self._title()
-        )
-
-    def _repr_html_(self) -> str:
-        return show.panel_html(self._title(), show.table_html(self._columns(), self._cells()), calm=True)._repr_html_()
 
 
 _STATES = {"ready": lambda: _("ready"), "refused": lambda: _("refused"), "stale": lambda: _("old version")}

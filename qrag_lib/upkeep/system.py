@@ -10,7 +10,7 @@ from typing import Any
 
 from local_models.planning.memory import MACHINE
 from qrag_lib import show
-from qrag_lib.catalog import Catalog
+from qrag_lib.catalog import FILE, Catalog
 from qrag_lib.i18n import _
 from qrag_lib.ingest.writer_lock import holder
 from qrag_lib.settings import Settings
@@ -111,7 +111,7 @@ def status(folder: Path, catalog: Catalog, dense: DenseIndex, settings: Settings
     index = catalog.indexes.active()
     stored: list[StoredDocument] = list(catalog.documents)
     memory = available_memory()
-    parts = {name: folder / name for name in ("catalog.db", "chroma", "uploads")}
+    parts = {name: folder / name for name in (FILE, "chroma", "uploads")}
     parts |= {_("models"): settings.models_folder, _("computed prompts"): settings.computed_folder}
     return Status(
         path=str(folder),
